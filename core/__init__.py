@@ -1,0 +1,1 @@
+"""What every storey stands on, none of it about trading: errors, retry, clock, money, canonical JSON, HTTP, telemetry."""

@@ -1,0 +1,91 @@
+"""JSON logs: one line per event, with the ids that tie it to a signal and a request. Keys, tokens and prompts are never logged."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from core.ids import uuid7
+
+_context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_SECRET = re.compile(r"(lens_[A-Za-z0-9]{8}_)[A-Za-z0-9_-]+|((?:Bearer|x-api-key:?)\s+)\S+", re.IGNORECASE)
+
+
+@contextmanager
+def log_context(**ids: str) -> Iterator[None]:
+    """Log lines written inside carry these ids (`event_id`, `stage`, `model`, `request_id`)."""
+    token = _context.set({**(_context.get() or {}), **ids})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+class ContextFilter(logging.Filter):
+    """Adds the ids in force and blots out anything shaped like a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in (_context.get() or {}).items():
+            setattr(record, name, value)
+        record.msg = redact(record.getMessage())
+        record.args = ()
+        return True
+
+
+def redact(text: str) -> str:
+    """The text with API keys and bearer tokens blotted out."""
+    return _SECRET.sub(lambda found: (found[1] or found[2]) + "…", text)
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """A dictConfig: everything as JSON lines on standard error."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"context": {"()": "core.logs.ContextFilter"}},
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                "rename_fields": {"asctime": "timestamp", "levelname": "level", "name": "logger"},
+                "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["context"]}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # SDK and transport debug lines can print headers.
+            "openai": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
+            "google_genai": {"level": "WARNING"},
+            "django.request": {"level": "ERROR"},
+        },
+    }
+
+
+class RequestIdMiddleware:
+    """Takes a sane `X-Request-ID` or makes one; logs and the answer carry it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = request_id_of(request)
+        with log_context(request_id=request_id):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The id of this request: the caller's when sane, else ours; the same at every call."""
+    if "lens.request_id" not in request.META:
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")
+        request.META["lens.request_id"] = offered if _SANE_ID.fullmatch(offered) else str(uuid7())
+    return str(request.META["lens.request_id"])
