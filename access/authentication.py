@@ -1,0 +1,63 @@
+"""The door: a key in a header, or a peer inside a trusted network; then the scope the view asks for."""
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from access.models import Scope
+from access.services import Caller, authenticate
+
+if TYPE_CHECKING:  # DRF imports this module while it builds its views
+    from rest_framework.views import APIView
+
+PEER_SCOPES = frozenset(Scope.values) - {Scope.ADMIN.value}
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key: …` or `Authorization: Bearer …`; without either, the socket peer may be trusted."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        text = key_text(request.headers.get("X-API-Key"), request.headers.get("Authorization"))
+        if text is None:
+            peer = trusted_peer(request.META.get("REMOTE_ADDR", ""))
+            return None if peer is None else (peer, None)
+        caller = authenticate(text)
+        if caller is None:
+            raise AuthenticationFailed("The key is unknown, expired or revoked.")
+        return caller, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "ApiKey"
+
+
+class HasScope(BasePermission):
+    """The view names its scope in `required_scope`; a view that names none is closed to everyone."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        caller: Any = request.user
+        scope: str | None = getattr(view, "required_scope", None)
+        return isinstance(caller, Caller) and scope is not None and caller.may(scope)
+
+
+def key_text(api_key: str | None, authorization: str | None) -> str | None:
+    """The key's text from the two headers it may come in."""
+    if api_key:
+        return api_key.strip()
+    kind, _, rest = (authorization or "").partition(" ")
+    return rest.strip() if kind.lower() == "bearer" and rest.strip() else None
+
+
+def trusted_peer(address: str) -> Caller | None:
+    """A caller for a peer inside `LENS_TRUSTED_NETWORKS`: every scope but admin."""
+    try:
+        peer = ip_address(address)
+    except ValueError:
+        return None
+    if any(peer in network for network in settings.LENS.trusted_networks):
+        return Caller(f"peer:{peer}", f"trusted peer {peer}", PEER_SCOPES)
+    return None

@@ -1,0 +1,55 @@
+"""`manage.py create_api_key NAME --scopes a,b`: make a key and show it once."""
+
+import json
+import re
+from argparse import ArgumentTypeError
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from access.models import Scope
+from access.services import create_key
+from core.clock import now
+
+_SPAN = re.compile(r"(\d{1,4})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def span(text: str) -> timedelta:
+    """`90d`, `12h`, `30m`."""
+    found = _SPAN.fullmatch(text)
+    if not found:
+        raise ArgumentTypeError("use a number and d, h or m, such as 90d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Command(BaseCommand):
+    """Makes a key; its text goes to standard output and is not kept anywhere."""
+
+    help = "Make an API key and print it once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--scopes", required=True, help=f"comma-separated: {', '.join(Scope.values)}")
+        parser.add_argument("--sources", default="", help="comma-separated sources this key is confined to (default: all)")
+        parser.add_argument("--expires", type=span, help="lifetime such as 90d, 12h (default: none)")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        expires_at = now() + options["expires"] if options["expires"] else None
+        try:
+            key, text = create_key(
+                options["name"], _listed(options["scopes"]), allowed_sources=_listed(options["sources"]), expires_at=expires_at
+            )
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if options["json"]:
+            self.stdout.write(json.dumps({"id": str(key.pk), "name": key.name, "key": text, "scopes": key.scopes}))
+        else:
+            self.stdout.write(text)
+            self.stderr.write("This key is shown once; keep it safe.")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,1 @@
+"""A signal, its life, and the one way a stage runs."""

@@ -1,0 +1,48 @@
+"""What the tests of several apps share: a fixed cast of signals."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.clock import now
+from signals.models import Signal
+from signals.services import Submission, _known_sources, submit
+
+SignalFactory = Callable[..., Signal]
+
+
+def signal_fields(**changes: Any) -> dict[str, Any]:
+    """A long on BTC at 60 000, liquidated at 54 000, sent a second ago by desk_7."""
+    fields = {
+        "event_type": "OPEN_SIGNAL",
+        "symbol": "BTC",
+        "signal_direction": "long",
+        "entry_price": Decimal(60_000),
+        "size": Decimal("0.1"),
+        "liquidation_price": Decimal(54_000),
+        "ts_utc": now() - timedelta(seconds=1),
+        "source": "desk_7",
+        "feature_profile": "",
+        "metadata": {},
+    }
+    return {**fields, **changes}
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_other_tests_stored() -> None:
+    """Process memory must not outlive the rows it speaks of."""
+    _known_sources.clear()
+
+
+@pytest.fixture
+def make_signal(db: None) -> SignalFactory:
+    """Stores a signal as the gateway does, without sending it on its way."""
+
+    def make(caller: str = "key:test", idempotency_key: str | None = None, **changes: Any) -> Signal:
+        signal, _ = submit(Submission(signal_fields(**changes), caller, idempotency_key), lambda _: None)
+        return Signal.objects.get(pk=signal.pk)
+
+    return make

@@ -1,0 +1,102 @@
+"""The sweep sends what is owed, and only that; alone, stateless, patient with a dead broker."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from core.clock import now
+from signals.models import Pulse, Signal, Status
+from signals.sweep import _LOCK, sweep
+from tests.conftest import SignalFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Sent:
+    """Takes the place of the canvas: notes what it is asked to resume."""
+
+    def __init__(self, fail: bool = False) -> None:
+        self.signals: list[str] = []
+        self.fail = fail
+
+    def __call__(self, signal: Signal) -> int:
+        if self.fail:
+            raise OperationalError("no broker")
+        self.signals.append(str(signal.pk))
+        return 1
+
+
+def unknown(_: Signal) -> datetime | None:
+    return None
+
+
+def overdue(signal: Signal, **changes: object) -> Signal:
+    Signal.objects.filter(pk=signal.pk).update(next_attempt_at=Now() - timedelta(seconds=1), **changes)
+    return Signal.objects.get(pk=signal.pk)
+
+
+def looks_again_in(signal: Signal) -> float:
+    row = Signal.objects.get(pk=signal.pk)
+    assert row.next_attempt_at is not None
+    return (row.next_attempt_at - now()).total_seconds()
+
+
+def test_only_what_is_overdue_is_sent(make_signal: SignalFactory) -> None:
+    late, fresh, done = overdue(make_signal()), make_signal(), make_signal()
+    Signal.objects.filter(pk=done.pk).update(status=Status.PUBLISHED, next_attempt_at=None)
+    sent = Sent()
+    assert sweep(sent, unknown) == 1
+    assert sent.signals == [str(late.pk)]
+    assert looks_again_in(fresh) > 3
+
+
+@pytest.mark.parametrize(("dispatches", "wait"), [(0, 5), (1, 10), (2, 20), (3, 40), (9, 40)])
+def test_each_look_waits_twice_as_long(make_signal: SignalFactory, dispatches: int, wait: int) -> None:
+    signal = overdue(make_signal(), dispatches=dispatches)
+    sweep(Sent(), unknown)
+    assert looks_again_in(signal) == pytest.approx(wait, abs=1)
+    assert Signal.objects.get(pk=signal.pk).dispatches == dispatches + 1
+
+
+@pytest.mark.parametrize(("known", "wait"), [(2.5, 2.5), (-60, 1), (300, 5)])
+def test_what_the_rows_know_brings_the_next_look_forward(make_signal: SignalFactory, known: float, wait: float) -> None:
+    signal = overdue(make_signal())
+    sweep(Sent(), lambda _: now() + timedelta(seconds=known))
+    assert looks_again_in(signal) == pytest.approx(wait, abs=0.5)
+
+
+def test_a_dead_broker_is_no_look(make_signal: SignalFactory) -> None:
+    signals = [overdue(make_signal()) for _ in range(3)]
+    sweep(Sent(fail=True), unknown)
+    for signal in signals:
+        assert Signal.objects.get(pk=signal.pk).dispatches == 0
+        assert looks_again_in(signal) < 2
+
+
+def test_a_second_sweep_at_the_same_time_does_nothing(make_signal: SignalFactory) -> None:
+    overdue(make_signal())
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            held.set()
+            release.wait(10)
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    assert sweep(Sent(), unknown) == 0
+    release.set()
+    other.join()
+    assert sweep(Sent(), unknown) == 1
+
+
+def test_the_sweep_leaves_its_pulse() -> None:
+    sweep(Sent(), unknown)
+    assert (now() - Pulse.objects.get(name="sweep").at).total_seconds() < 5
