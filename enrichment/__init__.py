@@ -1,0 +1,1 @@
+"""The market at that moment, frozen beside the signal."""

@@ -1,0 +1,73 @@
+"""Closed candles as the float columns indicators work on. Pure.
+
+Short holes are bridged with bars of no movement at the last close; a longer one ends the usable history, and only what came after
+it counts. Nothing is ever interpolated between two prices.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import Transient
+from enrichment.ports import STEP, Candles, Interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bars:
+    """Equal-length columns of an unbroken stretch that ends with the newest bar. `missing` counts the holes of the whole input."""
+
+    high: Floats
+    low: Floats
+    close: Floats
+    missing: int
+
+
+def longest_bridge(interval: Interval) -> int:
+    """The most consecutive missing bars that are bridged."""
+    return 2 if STEP[interval] >= timedelta(minutes=15) else 5
+
+
+def columns(candles: Candles) -> Bars:
+    """The newest unbroken stretch. Raises Transient `bad_candles` for what no market has: disorder, no number, high below low."""
+    if not candles.bars:
+        nothing = np.empty(0)
+        return Bars(nothing, nothing, nothing, 0)
+    numbers = np.array([bar[2:] for bar in candles.bars], dtype=np.float64)
+    _refuse_unsound(candles, numbers)
+    slots = _slots(candles)
+    holes = np.diff(slots) - 1
+    breaks = np.flatnonzero(holes > longest_bridge(candles.interval))
+    start = int(breaks[-1]) + 1 if len(breaks) else 0
+    _, high, low, close, _ = _bridged(numbers[start:], slots[start:])
+    return Bars(high, low, close, int(holes.sum()))
+
+
+def _slots(candles: Candles) -> NDArray[np.int64]:
+    """Each bar's place on the grid, counted from the first bar."""
+    first, step = candles.bars[0].open_time, STEP[candles.interval]
+    return np.array([(bar.open_time - first) // step for bar in candles.bars], dtype=np.int64)
+
+
+def _bridged(numbers: Floats, slots: NDArray[np.int64]) -> Floats:
+    """Rows (open, high, low, close, volume) over every slot; a slot without a bar repeats the close before it."""
+    every = np.arange(slots[0], slots[-1] + 1)
+    source = np.searchsorted(slots, every, side="right") - 1
+    filled = numbers[source].T.copy()
+    hole = slots[source] != every
+    filled[:4, hole] = filled[3, hole]
+    filled[4, hole] = 0.0
+    return filled
+
+
+def _refuse_unsound(candles: Candles, numbers: Floats) -> None:
+    opening, high, low, close, volume = numbers.T
+    sound = (low > 0) & (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close)) & (volume >= 0)
+    times = [bar.open_time for bar in candles.bars]
+    ordered = all(before < after for before, after in pairwise(times))
+    if not (ordered and sound.all() and np.isfinite(numbers).all()):
+        raise Transient("bad_candles", f"The {candles.interval} candles are not a possible market.", interval=candles.interval)

@@ -1,0 +1,37 @@
+"""The frozen market beside a signal."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from signals.models import Signal
+
+
+class Enrichment(models.Model):
+    """What was true when the signal was judged. Written once, never changed.
+
+    `payload` is the canonical JSON text exactly as models read it; `payload_hash` is its SHA-256.
+    """
+
+    signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="enrichments")
+    evaluation = models.IntegerField(default=0)
+    profile = models.CharField(max_length=50)
+    provider = models.CharField(max_length=30)
+    payload = models.TextField()
+    payload_hash = models.CharField(max_length=64)
+    quality_flags = models.JSONField()
+    quality_score = models.FloatField(null=True)
+    provenance = models.JSONField(default=dict)
+    duration_ms = models.IntegerField()
+    enriched_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["signal", "evaluation"], name="enrichment_once")]
+
+    def __str__(self) -> str:
+        return f"{self.profile} {self.payload_hash[:12]}"
+
+    @property
+    def payload_bytes(self) -> int:
+        """The payload's length as models receive it, in UTF-8."""
+        return len(self.payload.encode())
