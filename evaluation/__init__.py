@@ -1,0 +1,1 @@
+"""Several judges, each answer kept, none trusted."""

@@ -1,0 +1,64 @@
+"""The registry can be added to and changed; what was judged is history, so read-only."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from core.admin import ReadOnly
+from evaluation.models import Decision, EvaluationModel, ModelCall, Verdict
+
+
+@admin.register(EvaluationModel)
+class EvaluationModelAdmin(admin.ModelAdmin[EvaluationModel]):
+    """The judges. Disabling one stops it for new signals within a second; decisions name their model, so none is deleted."""
+
+    list_display = ["name", "vendor", "model_id", "base_url", "key_env", "timeout_ms", "prompt_version", "enabled"]
+    list_filter = ["vendor", "enabled"]
+    search_fields = ["name", "model_id"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: EvaluationModel | None = None) -> list[str]:
+        return ["created_at"] if obj is None else ["name", "created_at"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: EvaluationModel | None = None) -> bool:
+        return False
+
+
+class ModelCallInline(admin.TabularInline[ModelCall, Decision]):
+    """What was said over the wire."""
+
+    model = ModelCall
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
+        return False
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly, admin.ModelAdmin[Decision]):
+    """One model's judgement and the calls it cost."""
+
+    list_display = ["id", "evaluated_at", "model", "decision", "confidence", "status", "fallback"]
+    list_filter = ["status", "model", "decision"]
+    search_fields = ["=id", "=signal__id", "model"]
+    date_hierarchy = "evaluated_at"
+    show_full_result_count = False
+    inlines = [ModelCallInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
+        decisions: QuerySet[Decision] = super().get_queryset(request)
+        return decisions.defer("answer", "original", "adjustments", "model_meta")
+
+
+@admin.register(Verdict)
+class VerdictAdmin(ReadOnly, admin.ModelAdmin[Verdict]):
+    """What the judges came to together."""
+
+    list_display = ["id", "evaluated_at", "decision", "confidence", "policy", "disagreement", "fallback", "reason"]
+    list_filter = ["decision", "policy", "fallback"]
+    search_fields = ["=id", "=signal__id"]
+    date_hierarchy = "evaluated_at"
+    show_full_result_count = False

@@ -1,0 +1,183 @@
+"""The claim on one model's evaluation: a leased row, written before any money is spent.
+
+Nobody claims ─▶ one upsert wins ─▶ lease (timeout + 5 s) ─▶ settled │ owed again at `not_before` │ lease runs out ─▶ taken over
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Least, Now
+
+from audit.services import bury
+from core.clock import seconds
+from core.ids import uuid7
+from core.retry import BRIEF, Policy, as_known
+from evaluation.models import Decision, EvaluationModel, ModelCall
+from evaluation.outcomes import Outcome, failed
+from evaluation.selectors import deadline_from, registered
+from evaluation.settlement import Lease, keep, settle
+from signals.models import Signal, Status
+
+LEASE_MARGIN = timedelta(seconds=5)
+# For a model that is no longer registered: its claim only writes that down.
+BARE_LEASE = timedelta(seconds=10)
+MOST_CLAIMS = 3
+
+# One statement finds the signal with its frozen market, decides who asks, and tells the time. The sub-select does not see the row
+# being written, hence LEAST: the round began with whichever claim came first.
+_CLAIM = """
+WITH due AS (
+    SELECT s.*, e.payload AS frozen_payload, e.payload_hash AS frozen_hash
+      FROM signals_signal s
+      JOIN enrichment_enrichment e ON e.signal_id = s.id AND e.evaluation = s.evaluation
+     WHERE s.id = %(signal)s AND s.status = %(status)s AND s.expected ? %(model)s
+), won AS (
+    INSERT INTO evaluation_decision AS mine (
+        id, signal_id, evaluation, model, claims, lease_token, lease_until,
+        status, attempts, decision, fallback, reason, answer, original, adjustments,
+        prompt_version, prompt_hash, payload_hash, schema_hash, model_meta)
+    SELECT %(id)s, due.id, due.evaluation, %(model)s, 1, %(token)s, now() + %(lease)s,
+        '', 0, '', false, '', '{}', '{}', '[]', '', '', '', '', '{}'
+      FROM due
+    ON CONFLICT (signal_id, evaluation, model) DO UPDATE
+       SET claims = mine.claims + 1, lease_token = EXCLUDED.lease_token, lease_until = EXCLUDED.lease_until
+     WHERE mine.status = ''
+       AND (mine.lease_until IS NULL OR mine.lease_until < now())
+       AND (mine.not_before IS NULL OR mine.not_before <= now())
+    RETURNING id, signal_id, evaluation, claims, attempts, claimed_at
+)
+SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failures, now() AS clock,
+       LEAST(won.claimed_at, (SELECT min(d.claimed_at) FROM evaluation_decision d
+                               WHERE d.signal_id = won.signal_id AND d.evaluation = won.evaluation)) AS first_claim
+  FROM due JOIN won ON true
+"""
+
+
+@dataclass
+class EvaluationClaim:
+    """A leased evaluation. `calls` are what it has cost so far, `outcome` what is to be written once it is known.
+
+    `ends_at` is the round's deadline on this process's monotonic clock. After the work, `settled` says that the decision stands
+    and was written here, `completes` that it was the last one expected.
+    """
+
+    signal: Signal
+    payload: str
+    payload_hash: str
+    model: EvaluationModel | None
+    lease: Lease
+    tries: int
+    claims: int
+    ends_at: float
+    stage: str = "evaluate"
+    policy: Policy = BRIEF
+    calls: list[ModelCall] = field(default_factory=list)
+    columns: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    settled: bool = False
+    completes: bool = False
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the round ends."""
+        return self.ends_at - time.monotonic()
+
+    @property
+    def poisonous(self) -> bool:
+        """Whether too many workers have died over this evaluation."""
+        return self.claims > MOST_CLAIMS
+
+    def settle(self, outcome: Outcome) -> None:
+        """Write the decision, unless somebody has taken it over."""
+        self.outcome = outcome
+        ended = settle(self.lease, outcome, {**self.columns, "model_meta": self._meta(outcome)}, self.calls)
+        self.settled, self.completes = ended.written, ended.completes
+
+    def retry(self, after: float, error: Exception) -> None:
+        """Owed again in `after` seconds; given up when that is too late. An answer already had is saved, not asked for again."""
+        if self.outcome is not None:
+            self.settle(self.outcome)
+        elif after >= self.left_s:
+            self.settle(failed(as_known(error), self.signal.event_type))
+        else:
+            self._postpone(seconds(after))
+
+    def reject(self, error: Exception) -> None:
+        """The same as giving up: an evaluation cannot refuse a signal."""
+        self.bury(error)
+
+    def bury(self, error: Exception) -> None:
+        """The fallback with the status for this error; a bug leaves a dead letter too."""
+        known = as_known(error)
+        answer = self.outcome if known.code == "database_down" else None
+        with transaction.atomic():
+            self.settle(answer or failed(known, self.signal.event_type))
+            if known.code == "internal_error":
+                bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload={"model": self.lease.model})
+
+    def _postpone(self, wait: timedelta) -> None:
+        due = Now() + Value(wait)
+        with transaction.atomic():
+            here = Signal.objects.filter(pk=self.signal.pk, status=Status.ENRICHED, evaluation=self.signal.evaluation)
+            here.update(next_attempt_at=Least(F("next_attempt_at"), due))
+            ours = Decision.objects.filter(pk=self.lease.decision_id, lease_token=self.lease.token, status="")
+            ours.update(attempts=F("attempts") + 1, claims=0, lease_token=None, lease_until=None, not_before=due)
+            keep(self.calls)
+
+    def _meta(self, outcome: Outcome) -> dict[str, Any]:
+        last = self.calls[-1] if self.calls else None
+        return {
+            **described(self.model),
+            "model_version": last.model_version if last else "",
+            "latency_ms": sum(call.latency_ms for call in self.calls),
+            "tokens_in": _total(call.tokens_in for call in self.calls),
+            "tokens_out": _total(call.tokens_out for call in self.calls),
+            "cost_usd": None,
+            "status": outcome.status,
+            "parse_mode": outcome.parse_mode,
+        }
+
+
+def claim(event_id: str | UUID, name: str) -> EvaluationClaim | None:
+    """The evaluation of this signal by this model, leased; None when it is not due, not expected, settled or held elsewhere."""
+    asked_at = time.monotonic()
+    model = registered(name)
+    arguments: dict[str, Any] = {
+        "id": uuid7(),
+        "signal": event_id,
+        "status": Status.ENRICHED,
+        "model": name,
+        "token": uuid7(),
+        "lease": BARE_LEASE if model is None else timedelta(milliseconds=model.timeout_ms) + LEASE_MARGIN,
+    }
+    won: Any = next(iter(Signal.objects.raw(_CLAIM, arguments)), None)
+    if won is None:
+        return None
+    return EvaluationClaim(
+        signal=won,
+        payload=won.frozen_payload,
+        payload_hash=won.frozen_hash,
+        model=model,
+        lease=Lease(won.decision_id, arguments["token"], won, name),
+        tries=won.failures,
+        claims=won.starts,
+        ends_at=asked_at + (deadline_from(won, won.first_claim) - won.clock).total_seconds(),
+        columns={"payload_hash": won.frozen_hash},
+    )
+
+
+def described(model: EvaluationModel | None) -> dict[str, Any]:
+    """Who a decision's `model_meta` says was asked."""
+    return {"vendor": model.vendor if model else "", "model_name": model.model_id if model else ""}
+
+
+def _total(figures: Iterable[int | None]) -> int | None:
+    """The sum of what is known, None when nothing is."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None

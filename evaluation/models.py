@@ -1,0 +1,177 @@
+"""The judges, what each of them answered, and what they answered together."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from core.ids import uuid7
+from evaluation.prompting import versions
+from signals.models import Signal
+
+_KEY_ENV = re.compile(r"[A-Z0-9_]+_API_KEY")
+
+
+class Vendor(models.TextChoices):
+    """Who speaks: one client file each in `evaluation/clients`."""
+
+    BASELINE = "baseline"
+    OPENAI = "openai"
+    OPENAI_COMPATIBLE = "openai_compatible"
+
+
+class EvaluationModel(models.Model):
+    """A judge in the registry. The key itself is never stored, only the name of the variable that holds it."""
+
+    name = models.SlugField(max_length=50, primary_key=True)
+    vendor = models.CharField(max_length=20, choices=Vendor.choices)
+    model_id = models.CharField(max_length=100)
+    base_url = models.CharField(max_length=200, blank=True)
+    key_env = models.CharField(max_length=100, blank=True)
+    timeout_ms = models.PositiveIntegerField(default=20_000, validators=[MinValueValidator(100), MaxValueValidator(120_000)])
+    max_tokens = models.PositiveIntegerField(default=1_000, validators=[MinValueValidator(50), MaxValueValidator(32_000)])
+    temperature = models.FloatField(null=True, blank=True)
+    prompt_version = models.CharField(max_length=50, default="core_v1")
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """What fields alone cannot say: the address is plain http(s), the key's variable looks like one, the prompt exists."""
+        faults = dict(registry_faults(self.vendor, self.base_url, self.key_env, self.prompt_version))
+        if faults:
+            raise ValidationError(faults)
+
+
+def registry_faults(vendor: str, base_url: str, key_env: str, prompt_version: str) -> Iterator[tuple[str, str]]:
+    """Field and fault of each thing that would keep a model from ever being asked."""
+    address = urlsplit(base_url)
+    if base_url and (address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc or address.query):
+        yield "base_url", "Use http:// or https://, a host and a path, without credentials or a query."
+    if vendor == Vendor.OPENAI_COMPATIBLE and not base_url:
+        yield "base_url", "A compatible vendor needs a base URL."
+    if key_env and not _KEY_ENV.fullmatch(key_env):
+        yield "key_env", "Name the variable that holds the key: capitals, digits and _, ending in _API_KEY."
+    if vendor == Vendor.OPENAI and not key_env:
+        yield "key_env", "Name the variable that holds the key, for example OPENAI_API_KEY."
+    if prompt_version not in versions():
+        yield "prompt_version", f"There is no such prompt; there are {', '.join(versions())}."
+
+
+class DecisionStatus(models.TextChoices):
+    """How the answer came about; everything but the first two carries the deterministic fallback."""
+
+    OK = "ok"
+    REPAIRED = "repaired"
+    INVALID_JSON = "invalid_json"
+    SCHEMA_ERROR = "schema_error"
+    INCOHERENT = "incoherent"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    PROVIDER_ERROR = "provider_error"
+    BREAKER_OPEN = "breaker_open"
+    BUDGET_DENIED = "budget_denied"
+
+
+class Decision(models.Model):
+    """One model's judgement of one signal in one round: claimed with a lease before money is spent, settled once.
+
+    `status` empty means it is still owed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="decisions")
+    evaluation = models.IntegerField(default=0)
+    model = models.CharField(max_length=50)
+    status = models.CharField(max_length=20, choices=DecisionStatus.choices, blank=True)
+
+    claimed_at = models.DateTimeField(db_default=Now())
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    claims = models.IntegerField(default=0)
+    attempts = models.IntegerField(default=0)
+
+    decision = models.CharField(max_length=20, blank=True)
+    confidence = models.FloatField(null=True)
+    fallback = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200, blank=True)
+    answer = models.JSONField(default=dict)
+    original = models.JSONField(default=dict)
+    adjustments = models.JSONField(default=list)
+    prompt_version = models.CharField(max_length=50, blank=True)
+    prompt_hash = models.CharField(max_length=64, blank=True)
+    payload_hash = models.CharField(max_length=64, blank=True)
+    schema_hash = models.CharField(max_length=64, blank=True)
+    model_meta = models.JSONField(default=dict)
+    evaluated_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-evaluated_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["signal", "evaluation", "model"], name="decision_once")]
+        indexes = [
+            models.Index(fields=["-evaluated_at"], name="decision_newest"),
+            models.Index(fields=["model", "-evaluated_at"], name="decision_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.decision or 'owed'}"
+
+
+class ModelCall(models.Model):
+    """One attempt at one answer, as it went over the wire: what was paid for, and the raw text."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="calls")
+    attempt = models.IntegerField()
+    repair = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=20)
+    model_version = models.CharField(max_length=100, blank=True)
+    request_id = models.CharField(max_length=100, blank=True)
+    finish_reason = models.CharField(max_length=30, blank=True)
+    latency_ms = models.IntegerField()
+    tokens_in = models.IntegerField(null=True)
+    tokens_out = models.IntegerField(null=True)
+    raw_text = models.TextField(blank=True)
+    error = models.TextField(blank=True)
+    called_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"call {self.attempt} {self.outcome}"
+
+
+class Verdict(models.Model):
+    """What the judges' answers come to together, once per signal and round."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="verdicts")
+    evaluation = models.IntegerField(default=0)
+    decision = models.CharField(max_length=20)
+    confidence = models.FloatField(null=True)
+    fallback = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200, blank=True)
+    policy = models.CharField(max_length=20)
+    policy_version = models.IntegerField(default=1)
+    votes = models.JSONField()
+    disagreement = models.FloatField()
+    evaluated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-evaluated_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["signal", "evaluation"], name="verdict_once")]
+
+    def __str__(self) -> str:
+        return f"{self.decision} ({self.policy})"

@@ -1,0 +1,81 @@
+"""What a model vendor must be able to do, and in which words it succeeds and fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+Role = Literal["user", "assistant"]
+LONGEST_ECHO = 4_000
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message after the instructions."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Everything a model is told, with the hashes that let it be told again.
+
+    `payload` is the data inside the first turn, as it was hashed; a judge that needs no prose may read it alone.
+    """
+
+    version: str
+    event_type: str
+    system: str
+    turns: tuple[Turn, ...]
+    payload: str
+    schema: Mapping[str, Any]
+    prompt_hash: str
+    payload_hash: str
+    schema_hash: str
+
+    def repairing(self, answer: str, fault: str) -> "Prompt":
+        """The same prompt continued: the answer given (cut to 4 000 characters) and what is wrong with it, nothing else."""
+        again = (Turn("assistant", answer[:LONGEST_ECHO] or "-"), Turn("user", fault))
+        return replace(self, turns=self.turns + again)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one call: wall-clock seconds for all of it, tokens of the answer, sampling temperature (None: the vendor's)."""
+
+    timeout_s: float
+    max_tokens: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is reached: an empty `base_url` is the vendor's own; `key_env` names the variable that holds the key."""
+
+    model_id: str
+    base_url: str = ""
+    key_env: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `finish_reason` is in OpenAI's words (stop, length, content_filter, …); other clients translate theirs."""
+
+    text: str
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    model_version: str = ""
+    request_id: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
+class ModelClient(Protocol):
+    """One way of asking. Shared by many threads; retries nothing; obeys `limits.timeout_s` whatever the server does."""
+
+    def ask(self, prompt: Prompt, limits: Limits) -> Reply:
+        """The reply, however odd its text.
+
+        Raises Transient `timeout`, `rate_limited` (with retry_after when stated) or `provider_down`, and Permanent `auth_failed`,
+        `model_not_found`, `insufficient_quota`, `bad_request` or `bad_reply`.
+        """
