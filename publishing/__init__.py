@@ -1,0 +1,1 @@
+"""The decision stream: a table that cannot lose, repeat or reorder."""

@@ -1,0 +1,223 @@
+"""The socket door: `/ws/decisions`, alias `/api/v1/ws/stream`.
+
+handshake ─▶ Origin ─▶ accept ─▶ who is it? ─▶ welcome ─▶ subscribe … ─▶ a Feed serves
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import Error
+
+from access.models import Scope
+from access.services import Caller
+from core.ids import uuid7
+from publishing import selectors
+from publishing.credentials import SUBPROTOCOL, Credential, Key, presented, welcome_origin
+from publishing.feed import Feed, resync
+from publishing.hub import hub
+from publishing.operations import Ack, Auth, Operation, Ping, RefusedError, Subscribe, Unsubscribe, parse
+from publishing.subscriptions import Chain, Filter
+from publishing.tail import in_thread
+
+logger = logging.getLogger(__name__)
+
+BAD_FRAME, NO_KEY, NO_SCOPE, NO_AUTH_IN_TIME, TOO_MANY = 4400, 4401, 4403, 4408, 4429
+TOO_BIG, FAILED, RESTART, TRY_LATER = 1009, 1011, 1012, 1013
+
+AUTH_WITHIN_S = 5.0
+READY_WITHIN_S = 5.0
+FAREWELL_S = 1.0
+LARGEST_MESSAGE = 16_384
+MOST_ERRORS, ERROR_SPAN_S = 10, 60.0
+
+
+class DecisionConsumer(AsyncWebsocketConsumer):
+    """One socket: says who it is, then one subscription at a time."""
+
+    # No channel of its own: the process has one tail and one listener for all.
+    channel_layer_alias = "none"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.credential: Credential | None = None
+        self.caller: Caller | None = None
+        self._hub = hub()
+        self._feed: Feed | None = None
+        self._feeding: asyncio.Task[None] | None = None
+        self._too_late: asyncio.TimerHandle | None = None
+        self._errand: asyncio.Task[None] | None = None
+        self._errors: deque[float] = deque(maxlen=MOST_ERRORS)
+        self._closed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server is told to stop and cancels every application; the client should hear why, and the close must get out.
+            with contextlib.suppress(TimeoutError):
+                await self._say_farewell(receive)
+            raise
+        finally:
+            await self._stop_feed()
+            await self._hub.leave(self)
+
+    async def connect(self) -> None:
+        if not welcome_origin(self.scope, settings.ALLOWED_HOSTS):
+            await self.close()
+            return
+        self._hub.join(self)
+        await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
+        credential = presented(self.scope)
+        if self._hub.full:
+            await self._finish(TOO_MANY)
+        elif credential is not None:
+            await self._enter(credential)
+        else:
+            self._too_late = asyncio.get_running_loop().call_later(AUTH_WITHIN_S, self._expire)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._closed:
+            return
+        if text_data is None:
+            await self._finish(BAD_FRAME)
+        elif len(text_data) > LARGEST_MESSAGE:
+            await self._finish(TOO_BIG)
+        else:
+            await self._hear(text_data)
+
+    async def recheck(self, caller: Caller | None) -> None:
+        """The credential stands for this caller now; None when for nobody."""
+        if self.caller is None or self._closed:
+            return
+        if caller is None or not caller.may(Scope.DECISIONS_READ):
+            await self._finish(NO_KEY if caller is None else NO_SCOPE)
+        elif self._feed is not None:
+            self._feed.allow(caller.allowed_sources)
+        self.caller = caller
+
+    async def fail(self) -> None:
+        """The process cannot serve the stream."""
+        await self._finish(FAILED)
+
+    async def _hear(self, text: str) -> None:
+        try:
+            await self._act(parse(text))
+        except RefusedError as refusal:
+            await self._complain(refusal)
+        except Error as error:
+            logger.warning("a socket's request met a missing database", extra={"error": str(error)})
+            await self._complain(RefusedError("unavailable", "the database does not answer; try again"))
+
+    async def _act(self, operation: Operation) -> None:
+        if isinstance(operation, Auth) == (self.caller is not None):
+            raise RefusedError("invalid_op", "say who you are first, and once")
+        match operation:
+            case Auth(key=key):
+                await self._enter(Key(key))
+            case Subscribe():
+                await self._subscribe(operation)
+            case Unsubscribe():
+                await self._stop_feed()
+            case Ping(id=number):
+                await self._say(type="pong", **({} if number is None else {"id": number}))
+            case Ack(seq=seq) if self._feed is not None:
+                self._feed.acknowledge(seq)
+
+    async def _enter(self, credential: Credential) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+        try:
+            caller = await in_thread(credential.caller)
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self._hub.tail.ready.wait()
+        except (Error, TimeoutError):
+            await self._finish(TRY_LATER)
+            return
+        if caller is None or not caller.may(Scope.DECISIONS_READ):
+            await self._finish(NO_KEY if caller is None else NO_SCOPE)
+            return
+        self.credential, self.caller = credential, caller
+        log = self._hub.tail.log
+        heartbeat = settings.LENS.heartbeat_s
+        await self._say(type="welcome", conn_id=str(uuid7()), epoch=log.epoch, head_seq=log.head, heartbeat_s=heartbeat)
+
+    async def _subscribe(self, asked: Subscribe) -> None:
+        if asked.consumer is not None and asked.since is None:
+            raise RefusedError("invalid_op", "consumer: positions are not kept here yet; state since")
+        if asked.filter.model and (strangers := asked.filter.strangers(await in_thread(selectors.known_models))):
+            raise RefusedError("invalid_filter", f"filter.model: no such model: {', '.join(strangers)}"[:200])
+        # From the table, not from memory: a client may know of a frame that the tail has yet to read.
+        log = await in_thread(selectors.log)
+        lost = asked.since and log.lost(asked.since)
+        start = log.head if asked.since is None or lost else asked.since.seq
+        await self._stop_feed()
+        answer = {"type": "subscribed", "epoch": log.epoch, "head_seq": log.head, "recovered": not lost}
+        await self._say(**answer if asked.id is None else {"id": asked.id, **answer})
+        if lost:
+            await self.send(resync(log, lost))
+        self._serve(asked, Chain(start, snapshot_until=log.head, window=asked.window))
+
+    def _serve(self, asked: Subscribe, chain: Chain) -> None:
+        if self.caller is None or self._closed:
+            return
+        self._feed = Feed(self._hub.tail, Filter.of(asked.filter, self.caller.allowed_sources), chain, self.send)
+        self._feeding = asyncio.create_task(self._feed.run(settings.LENS.heartbeat_s))
+        self._feeding.add_done_callback(self._feed_ended)
+
+    def _feed_ended(self, feeding: asyncio.Task[None]) -> None:
+        if not feeding.cancelled():
+            logger.error("a subscription broke", exc_info=feeding.exception())
+            self._soon(self.fail())
+
+    async def _stop_feed(self) -> None:
+        feeding, self._feeding, self._feed = self._feeding, None, None
+        if feeding is not None:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _complain(self, refusal: RefusedError) -> None:
+        await self._say(type="error", code=refusal.code, message=refusal.message)
+        self._errors.append(time.monotonic())
+        if len(self._errors) == MOST_ERRORS and self._errors[-1] - self._errors[0] < ERROR_SPAN_S:
+            await self._finish(BAD_FRAME)
+
+    def _expire(self) -> None:
+        self._soon(self._finish(NO_AUTH_IN_TIME))
+
+    async def _finish(self, code: int) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._stop_feed()
+            await self.close(code)
+
+    async def _say_farewell(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        if not self._closed:
+            await self._finish(RESTART)
+            async with asyncio.timeout(FAREWELL_S):
+                while (await receive())["type"] != "websocket.disconnect":
+                    pass
+
+    def _soon(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Do it outside the callback that asks; kept, for a task that nobody holds may vanish."""
+        self._errand = asyncio.create_task(errand)
+
+    async def _say(self, **message: Any) -> None:
+        if not self._closed:
+            await self.send(json.dumps(message))
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Any other address: refused in the handshake."""
+
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        await self.close()

@@ -1,0 +1,98 @@
+"""Who opens a socket: a key, a person with a session, or a trusted peer. Each can be asked again while the socket is open."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from django.contrib.auth import get_user_model
+from django.http.request import validate_host
+
+from access.authentication import key_text, trusted_peer
+from access.models import Scope
+from access.services import Caller, authenticate
+
+SUBPROTOCOL = "lens.v1"
+_KEY_SUBPROTOCOL = "lens.key."
+
+
+class Credential(Protocol):
+    """What was shown at the door. Equal ones are asked about once for all their sockets."""
+
+    def caller(self) -> Caller | None:
+        """Who that is now, or None when it no longer opens the door. Blocking."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key's text."""
+
+    text: str
+
+    def caller(self) -> Caller | None:
+        return authenticate(self.text)
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member of staff with a Django session."""
+
+    user_id: int
+
+    def caller(self) -> Caller | None:
+        person = get_user_model().objects.filter(pk=self.user_id, is_active=True, is_staff=True).first()
+        if person is None:
+            return None
+        return Caller(f"user:{person.pk}", person.get_username(), frozenset({Scope.DECISIONS_READ.value}))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A network address that may be trusted by itself."""
+
+    address: str
+
+    def caller(self) -> Caller | None:
+        return trusted_peer(self.address)
+
+
+def presented(scope: Mapping[str, Any]) -> Credential | None:
+    """What an ASGI websocket scope shows: a key wins, then a browser's session, then the peer's address.
+
+    Cookies count only where the browser says which page opened the socket (and the door has looked at that Origin).
+    """
+    headers = dict(scope["headers"])
+    text = key_text(_text(headers, b"x-api-key"), _text(headers, b"authorization")) or _from_subprotocol(scope["subprotocols"])
+    if text is not None:
+        return Key(text)
+    user = scope.get("user")
+    if b"origin" in headers and user is not None and user.is_authenticated:
+        return Person(user.pk)
+    peer = Peer((scope.get("client") or [""])[0])
+    return peer if peer.caller() else None
+
+
+def welcome_origin(scope: Mapping[str, Any], hosts: list[str]) -> bool:
+    """Whether the page that opens the socket is one of ours, by host. Clients that are no browsers send no Origin."""
+    origin = _text(dict(scope["headers"]), b"origin")
+    return origin is None or validate_host(_host(origin), hosts)
+
+
+def _host(origin: str) -> str:
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _from_subprotocol(offered: Iterable[str]) -> str | None:
+    keys = [name.removeprefix(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL)]
+    return keys[0] if keys else None
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    return headers[name].decode("latin-1") if name in headers else None

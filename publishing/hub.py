@@ -1,0 +1,106 @@
+"""What the sockets of one process share: the tail, the doorbell's listener, and the watch over their credentials."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import Error
+
+from access.services import Caller
+from core import telemetry
+from publishing import stream
+from publishing.credentials import Credential
+from publishing.tail import Tail, in_thread
+
+logger = logging.getLogger(__name__)
+
+# With what `access.services` remembers, the time from a key's revocation to the end of its sockets.
+WATCH_S = 0.25
+
+
+class Client(Protocol):
+    """A socket, as the hub sees it."""
+
+    credential: Credential | None
+
+    async def recheck(self, caller: Caller | None) -> None:
+        """The credential stands for this caller now; None when for nobody."""
+
+    async def fail(self) -> None:
+        """Something the socket cannot do without has ended."""
+
+
+class Hub:
+    """Awake while there is a socket: the first one starts its tasks, the last one stops them."""
+
+    def __init__(self) -> None:
+        self.tail = Tail()
+        self.clients: set[Client] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failing: asyncio.Future[list[None]] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more sockets than allowed."""
+        return len(self.clients) > int(settings.LENS.ws_max_connections)
+
+    def join(self, client: Client) -> None:
+        """Count the socket in."""
+        self.clients.add(client)
+        telemetry.ws_clients.set(len(self.clients))
+        if not self._tasks:
+            self.tail = Tail()
+            self._tasks = [self._start(work) for work in (self.tail.run(), stream.listen(self.tail.wake), self._watch())]
+
+    async def leave(self, client: Client) -> None:
+        """Count the socket out."""
+        self.clients.discard(client)
+        telemetry.ws_clients.set(len(self.clients))
+        if not self.clients:
+            tasks, self._tasks = self._tasks, []
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """None of the tasks ever ends by itself; if one does, no socket may stay open as if it were served."""
+        if task.cancelled():
+            return
+        logger.critical("the decision stream cannot be served", exc_info=task.exception())
+        self._failing = asyncio.gather(*(client.fail() for client in self.clients))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            shown = {client.credential for client in self.clients if client.credential is not None}
+            try:
+                callers = await in_thread(_ask, shown)
+            except Error as error:
+                logger.warning("keys cannot be checked; sockets stay as they are", extra={"error": str(error)})
+                continue
+            for client in tuple(self.clients):
+                if client.credential in callers:
+                    await client.recheck(callers[client.credential])
+
+
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]
+
+
+def _ask(shown: set[Credential]) -> dict[Credential | None, Caller | None]:
+    return {credential: credential.caller() for credential in shown}

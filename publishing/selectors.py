@@ -1,0 +1,113 @@
+"""Reading the log. One statement answers for the head, the horizon and the frames, so they belong to one instant."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from core.clock import parse_zoned
+from evaluation.models import Decision, EvaluationModel
+from publishing.frames import Kind, Published
+from publishing.head import ensure_head
+from publishing.models import Frame
+from publishing.operations import LARGEST_SEQ
+from publishing.subscriptions import Filter, Log
+from signals.models import Signal
+
+EVERYTHING = Filter()
+
+_READ = """
+SELECT head.epoch, head.last_seq, COALESCE((SELECT min(seq) - 1 FROM publishing_frame), head.last_seq),
+       frame.seq, frame.epoch, frame.kind, frame.model, upper(frame.symbol), frame.event_type, frame.source,
+       frame.payload ->> 'valid_until', (frame.payload - '{type,epoch,seq}'::text[])::text
+  FROM publishing_streamhead head
+  LEFT JOIN LATERAL (
+       SELECT * FROM publishing_frame
+        WHERE seq > %(after)s AND seq <= %(until)s AND kind = ANY(%(kinds)s)
+          AND (%(symbols)s::text[] IS NULL OR upper(symbol) = ANY(%(symbols)s))
+          AND (%(models)s::text[] IS NULL OR kind = 'verdict' OR model = ANY(%(models)s))
+          AND (%(event_types)s::text[] IS NULL OR event_type = ANY(%(event_types)s))
+          AND (%(sources)s::text[] IS NULL OR source = ANY(%(sources)s))
+        ORDER BY seq LIMIT %(limit)s) frame ON true
+ WHERE head.id = 1
+ ORDER BY frame.seq
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The log as it stood, and the frames asked for, oldest first."""
+
+    log: Log
+    frames: list[Published]
+
+
+def read(after: int, limit: int, wanted: Filter = EVERYTHING, until: int = LARGEST_SEQ) -> Reading:
+    """At most `limit` matching frames with after < seq ≤ until."""
+    rows = _rows(after, limit, wanted, until)
+    if not rows:
+        ensure_head()
+        rows = _rows(after, limit, wanted, until)
+    epoch, head, horizon = rows[0][:3]
+    return Reading(Log(epoch, head, horizon), list(_frames(rows)))
+
+
+def log() -> Log:
+    """How the log stands now."""
+    return read(after=0, limit=0).log
+
+
+def known_models() -> set[str]:
+    """The names in the registry, enabled or not: frames of a disabled model are still on the stream."""
+    return set(EvaluationModel.objects.values_list("name", flat=True))
+
+
+def missing_decisions(signal: Signal, *models: str) -> list[Decision]:
+    """The settled decisions of the signal's round that are not on the stream yet, oldest first; of these models, or of all."""
+    published = _published(signal).filter(kind=Kind.DECISION).values("model")
+    settled = Decision.objects.filter(signal=signal, evaluation=signal.evaluation).exclude(status="")
+    named = settled.filter(model__in=models) if models else settled
+    return list(named.exclude(model__in=published).order_by("evaluated_at", "id"))
+
+
+def has_verdict(signal: Signal) -> bool:
+    """Whether the round's verdict is on the stream."""
+    return _published(signal).filter(kind=Kind.VERDICT).exists()
+
+
+def unpublished(signal: Signal) -> list[str]:
+    """The models whose settled decisions are not on the stream yet."""
+    return [decision.model for decision in missing_decisions(signal)]
+
+
+def _published(signal: Signal) -> QuerySet[Frame]:
+    return Frame.objects.filter(event_id=signal.pk, evaluation=signal.evaluation)
+
+
+def _rows(after: int, limit: int, wanted: Filter, until: int) -> list[tuple[Any, ...]]:
+    arguments: dict[str, int | list[str] | None] = {
+        "after": after,
+        "until": until,
+        "limit": limit,
+        "kinds": [str(kind) for kind in wanted.kinds],
+        "symbols": _array(wanted.symbols),
+        "models": _array(wanted.models),
+        "event_types": _array(wanted.event_types),
+        "sources": _array(wanted.sources),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, arguments)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _array(values: Iterable[str] | None) -> list[str] | None:
+    return None if values is None else list(values)
+
+
+def _frames(rows: list[tuple[Any, ...]]) -> Iterator[Published]:
+    for _, _, _, seq, epoch, kind, model, symbol, event_type, source, valid_until, rest in rows:
+        if seq is not None:
+            yield Published(seq, epoch, kind, model, symbol, event_type, source, parse_zoned(valid_until), rest)

@@ -1,0 +1,177 @@
+"""Publishing: append frames to the log, gap-free and visible in order, together with the signal's move.
+
+The head row is locked by the last statement of every publishing transaction, so whoever holds seq n commits before n + 1 is handed
+out: a reader at n can never miss an earlier frame. A second publisher of the same frame finds it there, or fails on the unique
+constraint and rolls back whole, its seq with it.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+
+from audit.models import DeadLetter
+from audit.services import resolve_requeued
+from core import telemetry
+from core.clock import now
+from core.crashpoints import crashpoint
+from evaluation.models import Verdict
+from publishing import stream
+from publishing.frames import AnyFrame, DecisionFrame, Setting, VerdictFrame, decision_frame, unjudged_frame, verdict_frame
+from publishing.head import ensure_head, new_epoch
+from publishing.selectors import has_verdict, missing_decisions
+from signals.lifecycle import advance
+from signals.models import Signal, Status
+
+__all__ = ["announce", "missing_decisions", "new_epoch", "publish_decision", "publish_verdict"]
+
+Arguments = dict[str, str | int | list[str]]
+
+# A race with another publisher of the same signal ends after one more look; more would be a bug, and raises.
+_LOOKS = 3
+
+# The UPDATE carries no subquery on purpose: one that waited for the row would be judged again by what it saw before it waited.
+_APPEND = """
+WITH head AS (
+    UPDATE publishing_streamhead SET last_seq = last_seq + %(count)s WHERE id = 1
+    RETURNING epoch, last_seq - %(count)s AS before, clock_timestamp() AS at
+)
+INSERT INTO publishing_frame (seq, epoch, kind, event_id, evaluation, model, symbol, event_type, source, payload, created_at)
+SELECT head.before + place, head.epoch, kind, %(event_id)s::uuid, %(evaluation)s, model, %(symbol)s, %(event_type)s, %(source)s,
+       payload::jsonb || jsonb_build_object('seq', head.before + place, 'epoch', head.epoch, 'published_at',
+           to_char(head.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
+       head.at
+  FROM head, unnest(%(kinds)s::text[], %(models)s::text[], %(payloads)s::text[])
+             WITH ORDINALITY AS frame(kind, model, payload, place)
+RETURNING seq
+"""
+
+
+def publish_decision(signal: Signal, model: str) -> bool:
+    """Append the frame of that model's settled decision; False when it is not settled or already on the stream.
+
+    The append is one statement and its own transaction: call it outside of any other.
+    """
+    frames = _missing(signal, model)
+    try:
+        _append(signal, frames)
+    except IntegrityError:
+        return False
+    return bool(frames)
+
+
+def publish_verdict(signal: Signal) -> bool:
+    """Status published, and on the stream the verdict and every decision still missing, at once. False: another was first."""
+    if not _settled(_publish_verdict, signal):
+        return False
+    telemetry.end_to_end_duration.observe((now() - signal.received_at).total_seconds())
+    return True
+
+
+def announce(signal: Signal) -> bool:
+    """The verdict frame that a rejected or dead signal still owes: an executor always hears. False: nothing was owed."""
+    return _settled(_announce, signal)
+
+
+def _publish_verdict(signal: Signal) -> bool:
+    verdict = Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
+    with transaction.atomic():
+        if not advance(signal, Status.PUBLISHED, published_at=Now()):
+            return False
+        resolve_requeued(signal.pk)
+        _append(signal, [*_missing(signal), *_unheard(signal, verdict_frame(signal, verdict, _setting()))])
+        crashpoint("publish.before_commit")
+    return True
+
+
+def _announce(signal: Signal) -> bool:
+    frame = unjudged_frame(signal, _reason(signal), _setting())
+    with transaction.atomic():
+        owing = Signal.objects.filter(
+            pk=signal.pk, status=signal.status, evaluation=signal.evaluation, next_attempt_at__isnull=False
+        )
+        if signal.status not in (Status.REJECTED, Status.DLQ) or not owing.update(next_attempt_at=None):
+            return False
+        if signal.status == Status.REJECTED:
+            resolve_requeued(signal.pk)
+        _append(signal, [*_missing(signal), *_unheard(signal, frame)])
+        crashpoint("publish.before_commit")
+    return True
+
+
+def _missing(signal: Signal, *models: str) -> list[AnyFrame]:
+    setting = _setting()
+    return [decision_frame(signal, decision, setting) for decision in missing_decisions(signal, *models)]
+
+
+def _unheard(signal: Signal, verdict: VerdictFrame) -> list[AnyFrame]:
+    """The verdict, unless the round already has one on the stream: a dead signal's stands, whatever a retry leads to."""
+    return [] if has_verdict(signal) else [verdict]
+
+
+def _settled(step: Callable[[Signal], bool], signal: Signal) -> bool:
+    """Run a step that appends; a frame that another publisher appended meanwhile rolls it back whole, and it looks again."""
+    status = signal.status
+    for look in range(1, _LOOKS + 1):
+        try:
+            return step(signal)
+        except IntegrityError:
+            signal.status = status
+            if look == _LOOKS:
+                raise
+    return False
+
+
+def _append(signal: Signal, frames: Sequence[AnyFrame]) -> None:
+    """Append the frames in one statement, the transaction's last. Raises IntegrityError when the log has one of them."""
+    if not frames:
+        return
+    arguments: Arguments = {
+        "count": len(frames),
+        "event_id": str(signal.pk),
+        "evaluation": signal.evaluation,
+        "symbol": signal.symbol,
+        "event_type": signal.event_type,
+        "source": signal.source,
+        "kinds": [str(frame.type) for frame in frames],
+        "models": [frame.model or "" for frame in frames],
+        "payloads": [json.dumps(frame.model_dump(mode="json"), allow_nan=False) for frame in frames],
+    }
+    seqs = _insert(arguments)
+    if not seqs:
+        ensure_head()
+        seqs = _insert(arguments)
+    transaction.on_commit(functools.partial(_appended, max(seqs), frames), robust=True)
+
+
+def _insert(arguments: Arguments) -> list[int]:
+    """The seqs used; none when the log has no head."""
+    with connection.cursor() as cursor:
+        cursor.execute(_APPEND, arguments)
+        return [seq for (seq,) in cursor.fetchall()]
+
+
+def _appended(head: int, frames: Sequence[AnyFrame]) -> None:
+    """After the commit: it is published, whatever happens from here on."""
+    crashpoint("publish.committed")
+    stream.ring(head)
+    telemetry.stream_head.set(head)
+    for frame in frames:
+        if isinstance(frame, DecisionFrame):
+            telemetry.decisions_published.labels(model=frame.model).inc()
+
+
+def _reason(signal: Signal) -> str:
+    """The code of what ended the signal."""
+    if signal.rejection:
+        return str(signal.rejection["code"])
+    letters = DeadLetter.objects.filter(event_id=signal.pk).order_by("-created_at", "-id")
+    return letters.values_list("reason_code", flat=True).first() or signal.status
+
+
+def _setting() -> Setting:
+    return Setting(market=settings.LENS.market, ttl=timedelta(seconds=settings.LENS.decision_ttl_s))
