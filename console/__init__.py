@@ -1,0 +1,1 @@
+"""What people see across storeys: admin, readiness, event detail."""

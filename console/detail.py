@@ -1,0 +1,135 @@
+"""A signal as callers see it, put together from every storey. Shapes are docs/openapi.yaml's."""
+
+from typing import Any
+
+from audit import selectors as ledger
+from core.clock import iso, iso_or_none, now
+from core.money import plain, plain_or_none
+from enrichment import selectors as enrichments
+from enrichment.models import Enrichment
+from evaluation.models import Decision, Verdict
+from signals.models import Signal, Status
+
+STAGES = {
+    Status.QUEUED: "enrich",
+    Status.ENRICHED: "evaluate",
+    Status.EVALUATED: "publish",
+    Status.PUBLISHED: "done",
+    Status.REJECTED: "rejected",
+    Status.DLQ: "dlq",
+    Status.FAILED: "failed",
+}
+_TERMINAL = {Status.PUBLISHED: "published", Status.REJECTED: "rejected", Status.DLQ: "dlq", Status.FAILED: "failed"}
+
+
+def standing(signal: Signal) -> dict[str, Any]:
+    """Status, stage and times; the duration stops when the signal does."""
+    ended = _ended_at(signal)
+    return {
+        "event_id": str(signal.pk),
+        "status": signal.status,
+        "current_stage": STAGES[Status(signal.status)],
+        "duration_ms": round(((ended or now()) - signal.received_at).total_seconds() * 1000),
+        "received_at": iso(signal.received_at),
+        "enriched_at": iso_or_none(signal.enriched_at),
+        "evaluated_at": iso_or_none(signal.evaluated_at),
+        "published_at": iso_or_none(signal.published_at),
+    }
+
+
+def whole(signal: Signal, *, with_payload: bool = False) -> dict[str, Any]:
+    """Everything known about a signal."""
+    decisions = Decision.objects.filter(signal=signal, evaluation=signal.evaluation).exclude(status="").order_by("evaluated_at")
+    verdict = Verdict.objects.filter(signal=signal, evaluation=signal.evaluation).first()
+    return {
+        **standing(signal),
+        **_fields(signal),
+        "evaluation": signal.evaluation,
+        "rejection": signal.rejection,
+        "timeline": [
+            {"status": entry.status, "timestamp": iso(entry.timestamp), "details": entry.details}
+            for entry in ledger.timeline(signal.pk)
+        ],
+        "enrichment": _enrichment(enrichments.for_signal(signal), with_payload),
+        "decisions": [decision_item(signal, decision) for decision in decisions],
+        "verdict": _verdict(verdict),
+    }
+
+
+def decision_item(signal: Signal, decision: Decision) -> dict[str, Any]:
+    """One model's judgement with what it rests on."""
+    return {
+        "id": str(decision.pk),
+        "event_id": str(signal.pk),
+        "evaluation": decision.evaluation,
+        "symbol": signal.symbol,
+        "event_type": signal.event_type,
+        "source": signal.source,
+        "model": decision.model,
+        "decision": decision.decision,
+        "confidence": decision.confidence,
+        "status": decision.status,
+        "fallback": decision.fallback,
+        "evaluated_at": iso_or_none(decision.evaluated_at),
+        "prompt_version": decision.prompt_version,
+        "prompt_hash": decision.prompt_hash,
+        "payload_hash": decision.payload_hash,
+        "schema_hash": decision.schema_hash,
+        "model_meta": decision.model_meta,
+        "data": {**decision.answer, "original": decision.original, "adjustments": decision.adjustments},
+    }
+
+
+def _fields(signal: Signal) -> dict[str, Any]:
+    return {
+        "event_type": signal.event_type,
+        "symbol": signal.symbol,
+        "signal_direction": signal.signal_direction,
+        "entry_price": plain(signal.entry_price),
+        "size": plain(signal.size),
+        "liquidation_price": plain_or_none(signal.liquidation_price),
+        "ts_utc": iso(signal.ts_utc),
+        "source": signal.source,
+        "feature_profile": signal.feature_profile or None,
+        "metadata": signal.metadata,
+    }
+
+
+def _enrichment(enrichment: Enrichment | None, with_payload: bool) -> dict[str, Any] | None:
+    if enrichment is None:
+        return None
+    return {
+        "profile": enrichment.profile,
+        "provider": enrichment.provider,
+        "quality_flags": enrichment.quality_flags,
+        "quality_score": enrichment.quality_score,
+        "enriched_at": iso(enrichment.enriched_at),
+        "duration_ms": enrichment.duration_ms,
+        "payload_bytes": len(enrichment.payload.encode()),
+        "payload_hash": enrichment.payload_hash,
+        **({"payload": enrichment.payload} if with_payload else {}),
+    }
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "id": str(verdict.pk),
+        "decision": verdict.decision,
+        "confidence": verdict.confidence,
+        "fallback": verdict.fallback,
+        "reason": verdict.reason or None,
+        "policy": verdict.policy,
+        "policy_version": verdict.policy_version,
+        "votes": verdict.votes,
+        "disagreement": verdict.disagreement,
+        "evaluated_at": iso(verdict.evaluated_at),
+    }
+
+
+def _ended_at(signal: Signal) -> Any:
+    if signal.status not in _TERMINAL:
+        return None
+    last = [entry.timestamp for entry in ledger.timeline(signal.pk) if entry.status == _TERMINAL[Status(signal.status)]]
+    return last[-1] if last else signal.published_at

@@ -1,0 +1,86 @@
+"""Is this installation fit to take and to judge signals? Each dependency asked, each answer plain."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from redis import Redis, RedisError
+
+from core import telemetry
+from core.clock import iso, now
+from publishing.models import StreamHead
+from signals.selectors import overdue, pulses
+
+QUEUES = ("enrich", "evaluate", "publish", "control")
+WORKERS = ("worker-core", "worker-evaluate")
+SILENT_AFTER = timedelta(seconds=15)
+SWEEP_LATE_AFTER = timedelta(seconds=30)
+
+_redis = Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
+
+
+def ingest_ready() -> tuple[bool, dict[str, Any]]:
+    """Only what taking a signal needs: PostgreSQL."""
+    postgres = _postgres()
+    return postgres == "ok", _report({"postgres": postgres}, {})
+
+
+def ready() -> tuple[bool, dict[str, Any]]:
+    """Everything a signal needs on its way; False when one of them fails."""
+    depths = queue_depths()
+    dependencies = {"postgres": _postgres(), "redis": "ok" if depths is not None else "unreachable", **_alive()}
+    return all(state == "ok" for state in dependencies.values()), _report(dependencies, depths or {})
+
+
+def queue_depths() -> dict[str, int] | None:
+    """Messages waiting by queue, from the broker; None when it is away."""
+    prefix = settings.CELERY_PREFIX
+    try:
+        return {queue: int(str(_redis.llen(prefix + queue))) for queue in QUEUES}
+    except RedisError:
+        return None
+
+
+def refresh_gauges() -> None:
+    """Gauges that are read rather than counted, brought up to date before a scrape. What is away is left unset."""
+    for queue, depth in (queue_depths() or {}).items():
+        telemetry.queue_depth.labels(queue=queue).set(depth)
+    try:
+        head = StreamHead.objects.first()
+        telemetry.stream_head.set(head.last_seq if head else 0)
+        telemetry.signals_stalled.set(overdue().count())
+        at, _ = pulses().get("sweep", (None, {}))
+    except DatabaseError:
+        return
+    if at is not None:
+        telemetry.sweep_age.set((now() - at).total_seconds())
+
+
+def _report(dependencies: dict[str, str], queues: dict[str, int]) -> dict[str, Any]:
+    fit = all(state == "ok" for state in dependencies.values())
+    return {"status": "ready" if fit else "not_ready", "dependencies": dependencies, "queues": queues, "timestamp": iso(now())}
+
+
+def _postgres() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "unreachable"
+    return "ok"
+
+
+def _alive() -> dict[str, str]:
+    """Workers and sweep by their pulse in the database."""
+    try:
+        seen = pulses()
+    except DatabaseError:
+        return {"worker": "unknown", "sweep": "unknown"}
+    silent = [name for name in WORKERS if not _since(seen, name, SILENT_AFTER)]
+    swept = _since(seen, "sweep", SWEEP_LATE_AFTER)
+    return {"worker": f"silent: {', '.join(silent)}" if silent else "ok", "sweep": "ok" if swept else "late"}
+
+
+def _since(seen: dict[str, tuple[datetime, dict[str, Any]]], name: str, within: timedelta) -> bool:
+    return name in seen and now() - seen[name][0] < within

@@ -1,0 +1,120 @@
+"""How one signal flows. This file is the canvas; everything else is what its boxes do.
+
+    submit ─▶ enrich ─▶ group( evaluate(model) ─▶ publish its frame,  × every expected model ) ─▶ conclude ─▶ publish ─▶ wake
+                │                                                                                    ▲
+                └─▶ rejected │ dlq ─▶ announce            the last model to answer, decided by rows ─┘
+
+Celery carries it as `chain(enrich, group(evaluate …))`: only the event's id travels, every box reads the row, and the fan-in is a
+count of rows (docs/decisions/0003). A message may be lost, doubled or late; `resume`, called by the sweep, reads the same
+rows and sends what is still owed.
+"""
+
+import logging
+import time
+from datetime import datetime
+
+from celery import chain, group, signature
+from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+
+from core import telemetry
+from evaluation import selectors as evaluations
+from publishing import selectors as stream
+from signals.models import Signal, Status
+
+# Tasks by name: the processes that only send them need not load pandas and the vendors' SDKs. A test holds the names to the code.
+ENRICH = "enrichment.tasks.enrich"
+EVALUATE = "publishing.tasks.evaluate"
+PUBLISH_DECISION = "publishing.tasks.publish_decision"
+CONCLUDE = "publishing.tasks.conclude"
+PUBLISH = "publishing.tasks.publish"
+ANNOUNCE = "publishing.tasks.announce"
+
+logger = logging.getLogger(__name__)
+
+# After this many failed hand-overs in a row the broker is left alone for a while; the sweep picks the signals up.
+FAILURES_BEFORE_REST = 2
+REST_S = 5.0
+
+
+class _Broker:
+    """Remembers failed hand-overs, so that a dead broker costs an accepted signal no more than a glance."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.rests_until = 0.0
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self.rests_until
+
+    def failed(self) -> None:
+        self.failures += 1
+        if self.failures >= FAILURES_BEFORE_REST:
+            self.rests_until = time.monotonic() + REST_S
+
+    def worked(self) -> None:
+        self.failures = 0
+
+
+_broker = _Broker()
+
+
+def start(event_id: str) -> None:
+    """Send a new signal on its way. Never raises: the row is already there, and the sweep finds it."""
+    if _broker.resting:
+        return
+    with telemetry.enqueue_duration.time():
+        try:
+            canvas(event_id, evaluations.enabled_models()).apply_async()
+        except (OperationalError, OSError) as error:
+            _broker.failed()
+            logger.warning("hand-over to the broker failed; the sweep will send it", extra={"error": str(error)})
+            return
+    _broker.worked()
+    telemetry.signals_enqueued.inc()
+
+
+def canvas(event_id: str, models: list[str]) -> chain:
+    """The whole way of a new signal. `enrich` freezes the set of models on the row; a task for any other ends at once."""
+    return chain(task(ENRICH, event_id), group(task(EVALUATE, event_id, model) for model in models))
+
+
+def task(name: str, *ids: str) -> Signature[None]:
+    """One box of the drawing, with the ids it works on and nothing else."""
+    return signature(name, args=ids, immutable=True)
+
+
+def resume(signal: Signal) -> int:
+    """Send what the rows say is owed to this signal. Returns the number of messages sent; raises the broker's errors."""
+    event_id = str(signal.pk)
+    match Status(signal.status):
+        case Status.QUEUED:
+            canvas(event_id, evaluations.enabled_models()).apply_async()
+            return 1
+        case Status.ENRICHED:
+            return _resume_judging(signal)
+        case Status.EVALUATED:
+            task(PUBLISH, event_id).apply_async()
+        case Status.REJECTED | Status.DLQ:
+            task(ANNOUNCE, event_id).apply_async()
+        case _:
+            return 0
+    return 1
+
+
+def _resume_judging(signal: Signal) -> int:
+    """Models that can be asked now, frames a crash left out, and the verdict when it is due."""
+    event_id = str(signal.pk)
+    steps = [task(EVALUATE, event_id, model) for model in evaluations.owed(signal)]
+    steps += [task(PUBLISH_DECISION, event_id, model) for model in stream.unpublished(signal)]
+    if evaluations.is_due(signal):
+        steps.append(task(CONCLUDE, event_id))
+    for step in steps:
+        step.apply_async()
+    return len(steps)
+
+
+def next_look(signal: Signal) -> datetime | None:
+    """When something will next become due by itself, if the rows know: a lease running out, a retry, the deadline."""
+    return evaluations.next_due(signal) if signal.status == Status.ENRICHED else None

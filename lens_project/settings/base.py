@@ -1,0 +1,174 @@
+"""Settings that hold everywhere. Reasons for the surprising ones stand beside them; evidence is in docs/decisions."""
+
+import os
+import re
+from pathlib import Path
+
+import dj_database_url
+import django_stubs_ext
+
+from core.logs import logging_config
+from lens_project.settings import lens
+from lens_project.settings.lens import ROOT
+from lens_project.settings.running import address, running_stack
+
+django_stubs_ext.monkeypatch()
+
+# The knobs, reachable from every storey without looking up to the roof.
+LENS = lens.LENS
+STACK = running_stack(LENS.data_dir)
+BASE_DIR: Path = ROOT
+
+SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or STACK.get("secret_key", "")
+DEBUG = False
+ALLOWED_HOSTS = [*LENS.allowed_hosts]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "django_celery_results",
+    "django_prometheus",
+    "access",
+    "audit",
+    "signals",
+    "enrichment",
+    "evaluation",
+    "publishing",
+    "console",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.logs.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "lens_project.urls"
+WSGI_APPLICATION = "lens_project.wsgi.application"
+ASGI_APPLICATION = "lens_project.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.context.market",
+            ]
+        },
+    }
+]
+
+# ── PostgreSQL: the queue of record ──────────────────────────────────────────
+# The pool bounds connections under threads and ASGI, where CONN_MAX_AGE leaks them; commands and tests do without. The timeouts
+# keep one stuck statement from holding a worker; `connect_timeout` is the only one that fires while the server process is stopped.
+POOL_SIZE = int(os.environ.get("DATABASE_POOL_SIZE", "0"))
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(address("DATABASE_URL", STACK, "database")),
+        "CONN_MAX_AGE": 0,
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": {
+            **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 5}} if POOL_SIZE else {}),
+            "connect_timeout": 3,
+            "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ── Celery and Redis: a doorbell that may be lost ────────────────────────────
+# Databases of one server: 0 the broker, 1 the channel layer. A number in the given URL would be taken twice.
+REDIS_URL = re.sub(r"/\d*$", "", address("REDIS_URL", STACK, "redis"))
+CELERY_PREFIX = "lens:"
+CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+# True would re-run a task that kills its worker without end; the sweep recovers it with a counted claim instead.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 180,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "max_connections": 200,
+    "global_keyprefix": CELERY_PREFIX,
+}
+CELERY_TASK_ROUTES = {
+    "enrichment.*": {"queue": "enrich"},
+    "publishing.tasks.evaluate": {"queue": "evaluate"},
+    "publishing.*": {"queue": "publish"},
+    "*": {"queue": "control"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "resume-stalled": {"task": "signals.beat.resume_stalled", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
+}
+CELERY_TIMEZONE = "UTC"
+
+# ── Channels: wake-ups only; the frame table is the stream ───────────────────
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [f"{REDIS_URL}/1"], "prefix": "lens"},
+    }
+}
+
+# ── HTTP ─────────────────────────────────────────────────────────────────────
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsing.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["access.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["access.authentication.HasScope"],
+    "EXCEPTION_HANDLER": "core.problem.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+STATIC_URL = "static/"
+STATIC_ROOT = ROOT / "staticfiles"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}}
+]
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SAMESITE = "Strict"
+LOGIN_URL = "admin:login"
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config(LENS.log_level)

@@ -1,0 +1,80 @@
+"""The environment makes sense or nothing starts, and every fault is told at once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lens_project.settings.lens import LensSettings, SettingsError, load, unknown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("LENS_MAX_DRIFT_BP", "did you mean LENS_MAX_DRIFT_BPS?"),
+        ("LENS_HEARTBEATS", "did you mean LENS_HEARTBEAT_S?"),
+        ("LENS_QQQQ", "no such setting"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(variable: str, says: str) -> None:
+    (sentence,) = unknown({variable: "1"})
+    assert variable in sentence
+    assert says in sentence
+
+
+@pytest.mark.parametrize("variable", ["LENS_WEB_SERVICE_HOST", "LENS_WEB_PORT_8000_TCP", "LENS_MARKET", "PATH", "LENSX"])
+def test_what_a_cluster_injects_and_what_is_known_is_no_fault(variable: str) -> None:
+    assert unknown({variable: "x"}) == []
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LENS_MARKET", "moon")
+    monkeypatch.setenv("LENS_MAX_DRIFT_BPS", "-1")
+    monkeypatch.setenv("LENS_CONSENSUS", "quorum:0")
+    monkeypatch.setenv("LENS_TRUSTED_NETWORKS", "10.0.0.0/8, nonsense")
+    monkeypatch.setenv("LENS_SPEED", "9")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    for variable in ("LENS_MARKET", "LENS_MAX_DRIFT_BPS", "LENS_CONSENSUS", "LENS_TRUSTED_NETWORKS", "LENS_SPEED"):
+        assert variable in str(refused.value)
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LENS_ALLOWED_HOSTS", "lens.example, api.example")
+    monkeypatch.setenv("LENS_TRUSTED_NETWORKS", "10.0.0.0/8,::1/128")
+    loaded = load()
+    assert loaded.allowed_hosts == ("lens.example", "api.example")
+    assert [str(network) for network in loaded.trusted_networks] == ["10.0.0.0/8", "::1/128"]
+
+
+def test_every_setting_has_a_line_in_the_operations_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    inner = {"sandbox_llm_url", "sandbox_api_key", "crash_points"}
+    assert [name for name in LensSettings.model_fields if name not in inner and f"LENS_{name.upper()}" not in page] == []
+
+
+def production(**changes: str) -> subprocess.CompletedProcess[str]:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": "postgres://x@127.0.0.1:1/x",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "DJANGO_SETTINGS_MODULE": "lens_project.settings.production",
+        **changes,
+    }
+    argv = [sys.executable, "-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_production_refuses_to_start_without_its_names() -> None:
+    assert "DJANGO_SECRET_KEY" in production().stderr
+    assert "LENS_ALLOWED_HOSTS" in production(DJANGO_SECRET_KEY="x" * 60).stderr
+
+
+def test_production_passes_djangos_own_deployment_check(tmp_path: Path) -> None:
+    secret = "".join(chr(33 + number % 90) for number in range(7, 80))
+    done = production(DJANGO_SECRET_KEY=secret, LENS_ALLOWED_HOSTS="lens.example", LENS_DATA_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
