@@ -1,0 +1,100 @@
+"""`make bench`: the whole stack under an open-loop load; prints latency, throughput, CPU and memory by process.
+
+python -m bench                 the standard set
+python -m bench --rate 30 --seconds 20 --model-latency 1
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import tempfile
+import time
+from contextlib import closing
+from typing import Any
+
+import httpx2
+
+from bench.load import Run, drive, quantile
+from bench.meter import cost
+from sandbox.stack import Stack
+
+OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "beat", "postgres", "redis")
+THEIRS = ("exchange", "llm")
+STANDARD = [(rate, latency) for latency in (0.0, 1.0) for rate in (1.0, 10.0, 30.0, 60.0)]
+
+
+def main() -> None:
+    """Start a stack of its own on free ports, run, print."""
+    options = _parse()
+    with tempfile.TemporaryDirectory(prefix="lens-bench-") as directory:
+        environ = {**os.environ, "LENS_DATA_DIR": directory, "LENS_HTTP_PORT": _free_port(), "LENS_WS_PORT": _free_port()}
+        with Stack(environ) as stack:
+            _warm(stack.facts)
+            for rate, latency in [(options.rate, options.model_latency)] if options.rate else STANDARD:
+                _measure(stack, rate, latency, options.seconds)
+
+
+def _measure(stack: Stack, rate: float, latency: float, seconds: float) -> None:
+    httpx2.put(stack.facts["simulators"]["llm"] + "/_control/latency", json={"seconds": latency}).raise_for_status()
+    before = _costs(stack)
+    run = asyncio.run(drive(stack.facts, rate, seconds))
+    time.sleep(1)
+    _print(run, rate, latency, _spent(before, _costs(stack)))
+
+
+def _print(run: Run, rate: float, latency: float, spent: dict[str, tuple[float, float]]) -> None:
+    waits, acks = run.latencies, sorted(run.acknowledged)
+    lost = len(run.accepted) - len(run.verdicts)
+    print(f"\n── {rate:g} signals/s, models {'instant' if not latency else f'{latency:g} s'} " + "─" * 40)
+    print(
+        f"planned {run.planned}  accepted {len(run.accepted)}  refused {len(run.refused)}  without verdict {lost}", *run.refused[:1]
+    )
+    print(f"ends: {_tally(list(run.ends.values()))}   decision frames: {sum(run.decisions.values())}")
+    print(f"verdicts/s {run.per_second:.1f}")
+    for name, values in (("acknowledged", acks), ("end to end", waits)):
+        shares = "  ".join(f"p{share * 100:g} {quantile(values, share) * 1000:7.0f} ms" for share in (0.5, 0.95, 0.99))
+        print(f"{name:<13} {shares}")
+    per_thousand = 1000 / max(len(run.accepted), 1)
+    for name, (cpu, pss) in spent.items():
+        print(f"  {name:<16} {cpu:7.2f} CPU s  {cpu * per_thousand:7.2f} per 1000   PSS {pss:6.1f} MB")
+    ours = [spent[name] for name in OURS if name in spent]
+    print(
+        f"  {'Lens, all':<16} {sum(c for c, _ in ours):7.2f} CPU s  {sum(c for c, _ in ours) * per_thousand:7.2f} per 1000   "
+        f"PSS {sum(p for _, p in ours):6.1f} MB",
+        flush=True,
+    )
+
+
+def _costs(stack: Stack) -> dict[str, Any]:
+    return {name: cost(pid) for name in (*OURS, *THEIRS) if (pid := stack.process(name).pid)}
+
+
+def _spent(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    return {name: (after[name].cpu_s - before[name].cpu_s, after[name].pss_mb) for name in after if name in before}
+
+
+def _tally(words: list[str]) -> str:
+    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words)))
+
+
+def _warm(facts: dict[str, Any]) -> None:
+    """A few signals first: imports, connections and caches are not what is measured."""
+    asyncio.run(drive(facts, 5, 4))
+
+
+def _free_port() -> str:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return str(listener.getsockname()[1])
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rate", type=float, help="signals a second (default: the standard set)")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--model-latency", type=float, default=0, help="seconds the simulated models take")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""An open-loop load: send times are fixed in advance, every signal is accounted for, latency counts from the planned time.
+
+A sender that waits for answers hides the queue it causes; this one does not wait. Decisions are heard on a real socket.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import websockets
+
+from core.clock import iso, now
+
+COINS = ("BTC", "ETH", "SOL", "HYPE", "XRP", "DOGE")
+PATIENCE_S = 90.0
+
+
+@dataclass
+class Run:
+    """One run's ledger: planned, accepted and heard, by event id. Times are seconds of the monotonic clock."""
+
+    planned: int
+    accepted: dict[str, float] = field(default_factory=dict)
+    acknowledged: list[float] = field(default_factory=list)
+    decisions: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, float] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    began: float = 0.0
+    last_heard: float = 0.0
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from the planned send time to the verdict's frame."""
+        return sorted(self.verdicts[event] - at for event, at in self.accepted.items() if event in self.verdicts)
+
+    @property
+    def per_second(self) -> float:
+        """Verdicts a second from the first planned send to the last verdict."""
+        return len(self.verdicts) / max(self.last_heard - self.began, 1e-9)
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value below which that share lies; NaN of none."""
+    return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+async def drive(facts: dict[str, Any], rate: float, seconds: float) -> Run:
+    """Send `rate` signals a second for so long and wait until each has its verdict, or patience ends."""
+    run = Run(planned=round(rate * seconds))
+    headers = {"X-API-Key": facts["api_key"]}
+    async with (
+        aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=200)) as http,
+        websockets.connect(facts["ws"][0] + "/ws/decisions", additional_headers=headers, max_queue=4096) as socket,
+    ):
+        await socket.send(json.dumps({"op": "subscribe", "id": 1, "filter": {}}))
+        listener = asyncio.create_task(_listen(socket, run))
+        mids = asyncio.create_task(_follow_prices(http, facts))
+        prices = await mids
+        refresher = asyncio.create_task(_refresh(http, facts, prices))
+        run.began = time.monotonic() + 0.5
+        await asyncio.gather(*(_send(http, facts, run, prices, index, run.began + index / rate) for index in range(run.planned)))
+        await _settle(run)
+        for task in (listener, refresher):
+            task.cancel()
+    return run
+
+
+async def _send(
+    http: aiohttp.ClientSession, facts: dict[str, Any], run: Run, prices: dict[str, str], index: int, at: float
+) -> None:
+    await asyncio.sleep(max(at - time.monotonic(), 0))
+    body = _signal(prices, COINS[index % len(COINS)], long=bool(index % 2))
+    async with http.post(facts["http"] + "/api/v1/signals", json=body) as answer:
+        text = await answer.text()
+    run.acknowledged.append(time.monotonic() - at)
+    if answer.status == 201:
+        run.accepted[json.loads(text)["event_id"]] = at
+    else:
+        run.refused.append(f"{answer.status} {text[:200]}")
+
+
+async def _listen(socket: websockets.ClientConnection, run: Run) -> None:
+    async for text in socket:
+        frame = json.loads(text)
+        if frame["type"] == "decision":
+            run.decisions[frame["event_id"]] = run.decisions.get(frame["event_id"], 0) + 1
+        elif frame["type"] == "verdict":
+            run.last_heard = run.verdicts[frame["event_id"]] = time.monotonic()
+            run.ends[frame["event_id"]] = frame["data"].get("reason") or frame["decision"]
+
+
+async def _settle(run: Run) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends and any(event not in run.verdicts for event in run.accepted):
+        await asyncio.sleep(0.1)
+
+
+async def _follow_prices(http: aiohttp.ClientSession, facts: dict[str, Any]) -> dict[str, str]:
+    async with http.post(facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}) as answer:
+        mids: dict[str, str] = await answer.json(content_type=None)
+    return mids
+
+
+async def _refresh(http: aiohttp.ClientSession, facts: dict[str, Any], prices: dict[str, str]) -> None:
+    while True:
+        await asyncio.sleep(1)
+        prices.update(await _follow_prices(http, facts))
+
+
+def _signal(prices: dict[str, str], coin: str, *, long: bool) -> dict[str, Any]:
+    entry = Decimal(prices[coin])
+    liquidation = (entry * (Decimal("0.9") if long else Decimal("1.1"))).quantize(Decimal("0.00000001"))
+    return {
+        "event_type": "OPEN_SIGNAL",
+        "symbol": coin,
+        "signal_direction": "long" if long else "short",
+        "entry_price": str(entry),
+        "size": "0.1",
+        "liquidation_price": str(liquidation),
+        "ts_utc": iso(now()),
+        "source": "bench",
+    }
