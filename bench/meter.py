@@ -1,7 +1,6 @@
 """What the processes of a running stack have cost: CPU seconds and proportional memory, from /proc, by process name."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,22 +9,24 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds spent so far and memory held now (PSS, MB), the whole process group counted."""
+    """CPU seconds spent so far and memory held now (PSS, MB)."""
 
     cpu_s: float
     pss_mb: float
 
 
 def cost(leader: int) -> Cost:
-    """The cost of one process group."""
-    members = [Path(entry) for entry in _group(leader)]
+    """The cost of a process and all that descend from it (PostgreSQL's backends leave their group)."""
+    members = [Path(f"/proc/{pid}") for pid in _family(leader)]
     return Cost(sum(map(_cpu, members)), sum(map(_pss, members)))
 
 
-def _group(leader: int) -> Iterable[str]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and _field(Path(entry.path), 2) == str(leader):
-            yield entry.path
+def _family(leader: int) -> set[int]:
+    parents = {int(entry.name): _field(Path(entry.path), 1) for entry in os.scandir("/proc") if entry.name.isdigit()}
+    family = {leader}
+    while grown := {pid for pid, parent in parents.items() if parent and int(parent) in family} - family:
+        family |= grown
+    return family
 
 
 def _field(process: Path, index: int) -> str:

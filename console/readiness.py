@@ -35,9 +35,8 @@ def ready() -> tuple[bool, dict[str, Any]]:
 
 def queue_depths() -> dict[str, int] | None:
     """Messages waiting by queue, from the broker; None when it is away."""
-    prefix = settings.CELERY_PREFIX
     try:
-        return {queue: int(str(_redis.llen(prefix + queue))) for queue in QUEUES}
+        return {queue: int(str(_redis.llen(queue))) for queue in QUEUES}
     except RedisError:
         return None
 

@@ -65,6 +65,9 @@ def logging_config(level: str) -> dict[str, Any]:
             "httpcore2": {"level": "WARNING"},
             "google_genai": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
+            # Two lines a task say what the timeline says better.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
         },
     }
 

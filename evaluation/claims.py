@@ -93,6 +93,13 @@ class EvaluationClaim:
         """Whether too many workers have died over this evaluation."""
         return self.claims > MOST_CLAIMS
 
+    @property
+    def decision(self) -> Decision:
+        """The decision as it was settled here, for whoever publishes it; not read back. Raises ValueError before that."""
+        if self.outcome is None or not self.settled:
+            raise ValueError("nothing was settled here")
+        return Decision(pk=self.lease.decision_id, model=self.lease.model, **self.outcome.columns)
+
     def settle(self, outcome: Outcome) -> None:
         """Write the decision, unless somebody has taken it over."""
         self.outcome = outcome

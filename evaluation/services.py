@@ -132,26 +132,26 @@ class _Talk:
                 telemetry.model_tokens.labels(model=self._model.name, direction=direction).inc(tokens)
 
 
-def conclude(signal: Signal) -> bool:
+def conclude(signal: Signal) -> Verdict | None:
     """Draw the verdict if it is due: everyone has answered or abstained, or time is up, and those still silent become `timeout`.
 
-    True when this call did it; False when it is not due or another worker was first.
+    The verdict this call drew; None when it is not due or another worker was first.
     """
     if signal.status != Status.ENRICHED:
-        return False
+        return None
     with transaction.atomic():
         lock(signal)
         seen = look(signal)
         if not seen.due:
-            return False
+            return None
         votes = _votes(seen)
         policy = settings.LENS.consensus
         drawn = consensus.decide(policy, signal.event_type, votes)
         details = {"decision": drawn.decision, "policy": policy, "reason": drawn.reason or None}
         if not advance(signal, Status.EVALUATED, details=details, evaluated_at=Now()):
-            return False
+            return None
         _give_up_on(seen)
-        Verdict.objects.create(
+        verdict = Verdict.objects.create(
             signal=signal,
             evaluation=signal.evaluation,
             policy=policy,
@@ -160,7 +160,7 @@ def conclude(signal: Signal) -> bool:
             **asdict(drawn),
         )
     crashpoint("conclude.saved")
-    return True
+    return verdict
 
 
 def _votes(seen: Round) -> list[Vote]:

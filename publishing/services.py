@@ -19,7 +19,7 @@ from audit.services import resolve_requeued
 from core import telemetry
 from core.clock import now
 from core.crashpoints import crashpoint
-from evaluation.models import Verdict
+from evaluation.models import Decision, Verdict
 from publishing import stream
 from publishing.frames import AnyFrame, DecisionFrame, Setting, VerdictFrame, decision_frame, unjudged_frame, verdict_frame
 from publishing.head import ensure_head, new_epoch
@@ -27,7 +27,7 @@ from publishing.selectors import has_verdict, missing_decisions
 from signals.lifecycle import advance
 from signals.models import Signal, Status
 
-__all__ = ["announce", "missing_decisions", "new_epoch", "publish_decision", "publish_verdict"]
+__all__ = ["announce", "append_decision", "missing_decisions", "new_epoch", "publish_decision", "publish_verdict"]
 
 Arguments = dict[str, str | int | list[str]]
 
@@ -51,22 +51,30 @@ RETURNING seq
 """
 
 
-def publish_decision(signal: Signal, model: str) -> bool:
-    """Append the frame of that model's settled decision; False when it is not settled or already on the stream.
+def append_decision(signal: Signal, decision: Decision) -> bool:
+    """Append the frame of a decision just settled; False when it is already on the stream.
 
-    The append is one statement and its own transaction: call it outside of any other.
+    One statement and its own transaction: call it outside of any other.
     """
-    frames = _missing(signal, model)
     try:
-        _append(signal, frames)
+        _append(signal, [decision_frame(signal, decision, _setting())])
     except IntegrityError:
         return False
-    return bool(frames)
+    return True
 
 
-def publish_verdict(signal: Signal) -> bool:
-    """Status published, and on the stream the verdict and every decision still missing, at once. False: another was first."""
-    if not _settled(_publish_verdict, signal):
+def publish_decision(signal: Signal, model: str) -> bool:
+    """The same for a decision that a crash left out; False too when there is nothing settled."""
+    return any(append_decision(signal, decision) for decision in missing_decisions(signal, model))
+
+
+def publish_verdict(signal: Signal, verdict: Verdict | None = None) -> bool:
+    """Status published, and on the stream the verdict and every decision still missing, at once. False: another was first.
+
+    `verdict` spares a look at the table when the caller has just drawn it.
+    """
+    drawn = verdict or Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
+    if not _settled(functools.partial(_publish_verdict, drawn), signal):
         return False
     telemetry.end_to_end_duration.observe((now() - signal.received_at).total_seconds())
     return True
@@ -77,12 +85,11 @@ def announce(signal: Signal) -> bool:
     return _settled(_announce, signal)
 
 
-def _publish_verdict(signal: Signal) -> bool:
-    verdict = Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
+def _publish_verdict(verdict: Verdict, signal: Signal) -> bool:
     with transaction.atomic():
         if not advance(signal, Status.PUBLISHED, published_at=Now()):
             return False
-        resolve_requeued(signal.pk)
+        _resolve(signal)
         _append(signal, [*_missing(signal), *_unheard(signal, verdict_frame(signal, verdict, _setting()))])
         crashpoint("publish.before_commit")
     return True
@@ -97,7 +104,7 @@ def _announce(signal: Signal) -> bool:
         if signal.status not in (Status.REJECTED, Status.DLQ) or not owing.update(next_attempt_at=None):
             return False
         if signal.status == Status.REJECTED:
-            resolve_requeued(signal.pk)
+            _resolve(signal)
         _append(signal, [*_missing(signal), *_unheard(signal, frame)])
         crashpoint("publish.before_commit")
     return True
@@ -110,7 +117,13 @@ def _missing(signal: Signal, *models: str) -> list[AnyFrame]:
 
 def _unheard(signal: Signal, verdict: VerdictFrame) -> list[AnyFrame]:
     """The verdict, unless the round already has one on the stream: a dead signal's stands, whatever a retry leads to."""
-    return [] if has_verdict(signal) else [verdict]
+    return [] if signal.buried_from and has_verdict(signal) else [verdict]
+
+
+def _resolve(signal: Signal) -> None:
+    """The dead letters of a signal that died once have done their work; most never did."""
+    if signal.buried_from:
+        resolve_requeued(signal.pk)
 
 
 def _settled(step: Callable[[Signal], bool], signal: Signal) -> bool:

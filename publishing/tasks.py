@@ -18,10 +18,11 @@ def _judge(held: EvaluationClaim) -> None:
 
 @stage(lambda event_id: claim_signal(event_id, "conclude"))
 def _conclude(held: SignalClaim) -> None:
-    if judging.conclude(held.signal):
-        stream.publish_verdict(held.signal)
-    else:
+    verdict = judging.conclude(held.signal)
+    if verdict is None:
         held.release()
+    else:
+        stream.publish_verdict(held.signal, verdict)
 
 
 @stage(lambda event_id: claim_signal(event_id, "publish"))
@@ -31,13 +32,13 @@ def _publish(held: SignalClaim) -> None:
 
 @shared_task(name="publishing.tasks.evaluate")
 def evaluate(event_id: str, model: str) -> None:
-    """One model's judgement, on the stream as soon as it is made; whoever completes the set sends the next step."""
+    """One model's judgement, on the stream as soon as it is made; whoever completes the set draws the verdict at once."""
     held = _judge(event_id, model)
     if held is None or not held.settled:
         return
-    stream.publish_decision(held.signal, model)
+    stream.append_decision(held.signal, held.decision)
     if held.completes:
-        conclude.si(event_id).apply_async()
+        _conclude(event_id)
 
 
 @shared_task(name="publishing.tasks.publish_decision")

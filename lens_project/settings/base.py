@@ -96,8 +96,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # ── Celery and Redis: a doorbell that may be lost ────────────────────────────
 # Databases of one server: 0 the broker, 1 the channel layer. A number in the given URL would be taken twice.
 REDIS_URL = re.sub(r"/\d*$", "", address("REDIS_URL", STACK, "redis"))
-CELERY_PREFIX = "lens:"
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_BROKER_TRANSPORT = "lens_project.broker:Transport"
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
@@ -114,15 +114,13 @@ CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 180,
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
+    # A second ledger of unacknowledged messages in Redis would re-deliver after minutes what the sweep re-sends after seconds.
+    "ack_emulation": False,
     "socket_timeout": 10,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
     "max_connections": 200,
-    "global_keyprefix": CELERY_PREFIX,
 }
 CELERY_TASK_ROUTES = {
     "enrichment.*": {"queue": "enrich"},

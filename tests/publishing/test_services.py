@@ -70,6 +70,7 @@ def test_the_verdict_brings_the_missing_decisions_along_and_closes_the_letters(m
     publish_decision(signal, "gemini")
     assert unpublished(signal) == ["chatgpt", "baseline"]
     letter = bury(signal.pk, "publish", Transient("database_down", "gone"), attempts=6, payload={})
+    Signal.objects.filter(pk=signal.pk).update(buried_from=Status.EVALUATED)
     mark_requeued(letter.pk)
     signal = conclude(signal)
     assert publish_verdict(signal) is True
