@@ -1,22 +1,27 @@
 """Writing the ledger: record what happened, bury what was given up, note what became of it."""
 
+import json
 import traceback
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from audit.models import DeadLetter, TimelineEntry
+from audit.models import DeadLetter
 from core import telemetry
 from core.retry import as_known
 
 LONGEST_TRACEBACK = 20_000
+# Every signal writes half a dozen of these: plain SQL costs a third of the ORM's insert.
+_RECORD = "INSERT INTO audit_timelineentry (event_id, status, details) VALUES (%s, %s, %s)"
 
 
 def record(event_id: UUID, status: str, details: dict[str, Any] | None = None) -> None:
     """One timeline entry, in the caller's transaction."""
-    TimelineEntry.objects.create(event_id=event_id, status=status, details=details or {})
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, [event_id, status, json.dumps(details or {})])
 
 
 def bury(event_id: UUID, stage: str, error: Exception, *, attempts: int, payload: dict[str, Any]) -> DeadLetter:

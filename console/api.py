@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from access.models import Scope
 from access.services import Caller
 from console import detail, readiness
+from core.broker import queue_depths
 from core.problem import Problem, problem_response
 from signals.models import Signal
 from signals.selectors import by_id
@@ -45,7 +46,7 @@ class QueueDepthView(APIView):
 
     def get(self, _: Request) -> Response:
         """Messages waiting by queue."""
-        depths = readiness.queue_depths()
+        depths = queue_depths()
         if depths is None:
             raise Problem("unavailable", "The broker did not answer.")
         return Response({"queues": depths})

@@ -3,21 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError, connection
-from redis import Redis, RedisError
 
 from core import telemetry
+from core.broker import queue_depths
 from core.clock import iso, now
 from publishing.models import StreamHead
 from signals.selectors import overdue, pulses
 
-QUEUES = ("enrich", "evaluate", "publish", "control")
 WORKERS = ("worker-core", "worker-evaluate")
 SILENT_AFTER = timedelta(seconds=15)
 SWEEP_LATE_AFTER = timedelta(seconds=30)
-
-_redis = Redis.from_url(f"{settings.REDIS_URL}/0", socket_timeout=2, socket_connect_timeout=2)
 
 
 def ingest_ready() -> tuple[bool, dict[str, Any]]:
@@ -31,14 +27,6 @@ def ready() -> tuple[bool, dict[str, Any]]:
     depths = queue_depths()
     dependencies = {"postgres": _postgres(), "redis": "ok" if depths is not None else "unreachable", **_alive()}
     return all(state == "ok" for state in dependencies.values()), _report(dependencies, depths or {})
-
-
-def queue_depths() -> dict[str, int] | None:
-    """Messages waiting by queue, from the broker; None when it is away."""
-    try:
-        return {queue: int(str(_redis.llen(queue))) for queue in QUEUES}
-    except RedisError:
-        return None
 
 
 def refresh_gauges() -> None:

@@ -11,16 +11,20 @@ rows and sends what is still owed.
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from celery import chain, group, signature
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
 from core import telemetry
+from core.broker import queue_depths
 from evaluation import selectors as evaluations
 from publishing import selectors as stream
 from signals.models import Signal, Status
+from signals.sweep import sweep
 
 # Tasks by name: the processes that only send them need not load pandas and the vendors' SDKs. A test holds the names to the code.
 ENRICH = "enrichment.tasks.enrich"
@@ -31,6 +35,15 @@ PUBLISH = "publishing.tasks.publish"
 ANNOUNCE = "publishing.tasks.announce"
 
 logger = logging.getLogger(__name__)
+# Where a signal's next message waits.
+QUEUE = {
+    Status.QUEUED: "enrich",
+    Status.ENRICHED: "evaluate",
+    Status.EVALUATED: "publish",
+    Status.REJECTED: "publish",
+    Status.DLQ: "publish",
+}
+LONG_QUEUE = 20
 
 # After this many failed hand-overs in a row the broker is left alone for a while; the sweep picks the signals up.
 FAILURES_BEFORE_REST = 2
@@ -85,25 +98,28 @@ def task(name: str, *ids: str) -> Signature[None]:
     return signature(name, args=ids, immutable=True)
 
 
-def resume(signal: Signal) -> int:
-    """Send what the rows say is owed to this signal. Returns the number of messages sent; raises the broker's errors."""
+def resume(signal: Signal, depths: Mapping[str, int]) -> bool:
+    """Send what the rows say is owed to this signal. Raises the broker's errors.
+
+    False when its queue is long: the message is most likely among those that wait, and one more would only wait behind them.
+    """
+    queue = QUEUE[Status(signal.status)]
+    if depths.get(queue, 0) > LONG_QUEUE:
+        return False
     event_id = str(signal.pk)
     match Status(signal.status):
         case Status.QUEUED:
             canvas(event_id, evaluations.enabled_models()).apply_async()
-            return 1
         case Status.ENRICHED:
-            return _resume_judging(signal)
+            _resume_judging(signal)
         case Status.EVALUATED:
             task(PUBLISH, event_id).apply_async()
         case Status.REJECTED | Status.DLQ:
             task(ANNOUNCE, event_id).apply_async()
-        case _:
-            return 0
-    return 1
+    return True
 
 
-def _resume_judging(signal: Signal) -> int:
+def _resume_judging(signal: Signal) -> None:
     """Models that can be asked now, frames a crash left out, and the verdict when it is due."""
     event_id = str(signal.pk)
     steps = [task(EVALUATE, event_id, model) for model in evaluations.owed(signal)]
@@ -112,7 +128,11 @@ def _resume_judging(signal: Signal) -> int:
         steps.append(task(CONCLUDE, event_id))
     for step in steps:
         step.apply_async()
-    return len(steps)
+
+
+def sweep_once() -> int:
+    """One pass of the resume sweep over every storey. Returns how many signals were looked at."""
+    return sweep(partial(resume, depths=queue_depths() or {}), next_look)
 
 
 def next_look(signal: Signal) -> datetime | None:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from kombu.exceptions import OperationalError
 
 from lens_project import pipeline
-from signals.sweep import beat, sweep
+from signals.sweep import beat
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _stop = threading.Event()
 @shared_task(name="signals.beat.resume_stalled")
 def resume_stalled() -> None:
     """Send what is owed."""
-    sweep(pipeline.resume, pipeline.next_look)
+    pipeline.sweep_once()
 
 
 @worker_ready.connect(weak=False)

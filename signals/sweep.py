@@ -25,7 +25,7 @@ LONGEST_S = 40
 SOONEST = timedelta(seconds=1)
 _LOCK = 0x1E45  # any number, the same in every process
 
-Resume = Callable[[Signal], int]
+Resume = Callable[[Signal], bool]
 NextLook = Callable[[Signal], datetime | None]
 
 
@@ -43,7 +43,8 @@ def sweep(resume: Resume, next_look: NextLook) -> int:
         beat("sweep", stalled=len(found))
     telemetry.signals_stalled.set(len(found))
     telemetry.sweep_age.set(0)
-    _send_all(found, resume)
+    if found:
+        _send_all(found, resume)
     return len(found)
 
 
@@ -71,13 +72,16 @@ def _look_again_later(signal: Signal, due: datetime | None) -> None:
 
 
 def _send_all(found: list[Signal], resume: Resume) -> None:
-    """The messages of each signal. A broker that is away is no look: the rest is looked at again shortly."""
+    """The messages of each signal. One that could not be sent, or is not worth sending now, was not looked at."""
+    unsent: list[Signal] = []
     for position, signal in enumerate(found):
-        logger.info("resuming", extra={"event_id": str(signal.pk), "status": signal.status, "dispatches": signal.dispatches})
         try:
-            resume(signal)
+            if not resume(signal):
+                unsent.append(signal)
         except (OperationalError, OSError) as error:
-            logger.warning("the broker is away", extra={"error": str(error), "unsent": len(found) - position})
-            unsent = [late.pk for late in found[position:]]
-            Signal.objects.filter(pk__in=unsent).update(next_attempt_at=Now() + SOONEST, dispatches=F("dispatches") - 1)
-            return
+            logger.warning("the broker is away", extra={"error": str(error)})
+            unsent += found[position:]
+            break
+    logger.info("resumed", extra={"signals": len(found) - len(unsent), "unsent": len(unsent)})
+    late = Signal.objects.filter(pk__in=[signal.pk for signal in unsent])
+    late.update(next_attempt_at=Now() + SOONEST, dispatches=F("dispatches") - 1)

@@ -6,6 +6,7 @@ import pytest
 
 from lens_project import pipeline
 from lens_project.celery import app
+from signals.models import Signal, Status
 
 NAMES = [value for name, value in vars(pipeline).items() if name.isupper() and isinstance(value, str)]
 
@@ -31,3 +32,8 @@ def test_the_canvas_is_enrich_then_a_group_of_judges() -> None:
         (pipeline.EVALUATE, ("e1", "baseline")),
         (pipeline.EVALUATE, ("e1", "chatgpt")),
     ]
+
+
+def test_a_signal_whose_queue_is_long_is_not_sent_again() -> None:
+    waiting = Signal(status=Status.QUEUED)
+    assert pipeline.resume(waiting, {"enrich": pipeline.LONG_QUEUE + 1}) is False

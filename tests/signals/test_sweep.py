@@ -19,15 +19,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Sent:
     """Takes the place of the canvas: notes what it is asked to resume."""
 
-    def __init__(self, fail: bool = False) -> None:
+    def __init__(self, fail: bool = False, worth_it: bool = True) -> None:
         self.signals: list[str] = []
         self.fail = fail
+        self.worth_it = worth_it
 
-    def __call__(self, signal: Signal) -> int:
+    def __call__(self, signal: Signal) -> bool:
         if self.fail:
             raise OperationalError("no broker")
         self.signals.append(str(signal.pk))
-        return 1
+        return self.worth_it
 
 
 def unknown(_: Signal) -> datetime | None:
@@ -69,9 +70,10 @@ def test_what_the_rows_know_brings_the_next_look_forward(make_signal: SignalFact
     assert looks_again_in(signal) == pytest.approx(wait, abs=0.5)
 
 
-def test_a_dead_broker_is_no_look(make_signal: SignalFactory) -> None:
+@pytest.mark.parametrize("sent", [Sent(fail=True), Sent(worth_it=False)], ids=["dead broker", "long queue"])
+def test_what_was_not_sent_was_not_looked_at(make_signal: SignalFactory, sent: Sent) -> None:
     signals = [overdue(make_signal()) for _ in range(3)]
-    sweep(Sent(fail=True), unknown)
+    sweep(sent, unknown)
     for signal in signals:
         assert Signal.objects.get(pk=signal.pk).dispatches == 0
         assert looks_again_in(signal) < 2
