@@ -17,12 +17,17 @@ from functools import partial
 
 from celery import chain, group, signature
 from celery.canvas import Signature
+from django.db import transaction
+from django.db.models import F
 from kombu.exceptions import OperationalError
 
+from audit.models import DeadLetter
+from audit.services import mark_requeued
 from core import telemetry
 from core.broker import queue_depths
 from evaluation import selectors as evaluations
 from publishing import selectors as stream
+from signals.lifecycle import advance
 from signals.models import Signal, Status
 from signals.sweep import sweep
 
@@ -117,6 +122,32 @@ def resume(signal: Signal, depths: Mapping[str, int]) -> bool:
         case Status.REJECTED | Status.DLQ:
             task(ANNOUNCE, event_id).apply_async()
     return True
+
+
+def replay(letter: DeadLetter, actor: str) -> bool:
+    """Bring a buried signal back to where it stood. False when the letter is not open, or the signal no longer dead.
+
+    One that died before it was enriched begins a new round, so that its real verdict is heard beside the fallback already told; one
+    that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives.
+    """
+    with transaction.atomic():
+        dead = Signal.objects.select_for_update(no_key=True).filter(pk=letter.event_id, status=Status.DLQ)
+        signal = dead.first()
+        if signal is None or not mark_requeued(letter.pk):
+            return False
+        back_to = Status(signal.buried_from)
+        columns = {"evaluation": F("evaluation") + 1} if back_to == Status.QUEUED else {}
+        advance(signal, back_to, details={"requeued_by": actor, "letter": str(letter.pk)}, **columns)
+        transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
+    return True
+
+
+def _resume_soon(event_id: str) -> None:
+    """Best effort; the sweep looks within five seconds anyway."""
+    try:
+        resume(Signal.objects.get(pk=event_id), {})
+    except (OperationalError, OSError) as error:
+        logger.warning("hand-over to the broker failed; the sweep will send it", extra={"error": str(error)})
 
 
 def _resume_judging(signal: Signal) -> None:

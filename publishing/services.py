@@ -73,6 +73,8 @@ def publish_verdict(signal: Signal, verdict: Verdict | None = None) -> bool:
 
     `verdict` spares a look at the table when the caller has just drawn it.
     """
+    if signal.status != Status.EVALUATED:
+        return False
     drawn = verdict or Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
     if not _settled(functools.partial(_publish_verdict, drawn), signal):
         return False

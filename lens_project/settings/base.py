@@ -83,6 +83,8 @@ DATABASES = {
     "default": {
         **dj_database_url.parse(address("DATABASE_URL", STACK, "database")),
         "CONN_MAX_AGE": 0,
+        # One empty query per checkout: after a database restart no request has to fail to find out that its connection is dead.
+        "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {
             **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 5}} if POOL_SIZE else {}),

@@ -11,17 +11,11 @@ from tests.stack import Lens
 
 pytestmark = pytest.mark.stack
 
-IN_WORKER_CORE = [
-    "enrich.before_save",
-    "advance.enriched",
-    "enrich.after_save",
-    "advance.evaluated",
-    "conclude.saved",
-    "advance.published",
-    "publish.before_commit",
-]
+IN_WORKER_CORE = ["enrich.before_save", "advance.enriched", "enrich.after_save"]
 # Where the worker that asks models dies. The other model's call may be under way just then, so one call more may be paid for.
 IN_WORKER_EVALUATE = ["evaluate.claimed", "evaluate.answered", "evaluate.settled", "publish.committed"]
+# The same worker, after the last answer is saved: nothing is left to pay for.
+AFTER_THE_LAST_ANSWER = ["advance.evaluated", "conclude.saved", "advance.published", "publish.before_commit"]
 
 
 def crash_at(lens: Lens, point: str, signals: int = 2) -> list[str]:
@@ -44,6 +38,11 @@ def test_the_core_worker_killed_anywhere_loses_and_doubles_nothing(lens: Lens) -
 @pytest.mark.parametrize("point", IN_WORKER_EVALUATE)
 def test_the_evaluate_worker_killed_there_loses_and_doubles_nothing(lens: Lens, point: str) -> None:
     balance(lens, crash_at(lens, point, signals=1), extra_calls=1)
+
+
+def test_a_worker_killed_after_the_last_answer_pays_nothing_twice(lens: Lens) -> None:
+    sent = [event_id for point in AFTER_THE_LAST_ANSWER for event_id in crash_at(lens, point, signals=1)]
+    balance(lens, sent, within=90)
 
 
 def test_a_gateway_killed_before_its_commit_took_nothing_and_takes_the_repeat(lens: Lens) -> None:

@@ -243,3 +243,21 @@ def test_the_admin_shows_the_history_and_lets_nobody_change_it(lens: Lens) -> No
         ):
             assert browser.get(f"/admin/{path}").status_code == 200, path
         assert browser.get("/admin/signals/signal/add/").status_code == 403
+
+
+def test_work_that_is_given_up_is_heard_kept_and_can_be_brought_back(lens: Lens) -> None:
+    body = lens.body()
+    lens.script("exchange", "faults", [{"kind": "status", "status": 400, "match": {"endpoint": "allMids"}}])
+    with lens.listen() as listener:
+        event_id = lens.post(body).json()["event_id"]
+        listener.until_verdicts([event_id])
+        buried = lens.event(event_id)
+        assert (buried["status"], buried["timeline"][-1]["details"]["code"]) == ("dlq", "provider_refused")
+        told = listener.frames[-1]
+        assert (told["decision"], told["fallback"], told["data"]["reason"]) == ("IGNORE", True, "provider_refused")
+        lens.unscript("exchange", "faults")
+        counted = json.loads(lens.manage("retry_dlq", "--event", event_id, "--yes", "--json"))
+        assert counted == {"selected": {"enrich/provider_refused": 1}, "requeued": 1, "dry_run": False}
+        heard = listener.until(lambda frame: frame["type"] == "verdict" and frame["event_id"] == event_id)
+    assert (heard["evaluation"], heard["fallback"]) == (1, False)
+    assert lens.event(event_id)["status"] == "published"

@@ -1,0 +1,53 @@
+"""The dead letters: what could not be done, why, and the two things a person can do about it."""
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from audit.models import DeadLetter
+from audit.services import close
+from core.admin import ReadOnly
+from lens_project import pipeline
+from signals.lifecycle import advance
+from signals.models import Signal, Status
+
+MOST_AT_ONCE = 50
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnly, admin.ModelAdmin[DeadLetter]):
+    """Rows are read-only; the actions go through the pipeline like everything else."""
+
+    list_display = ["created_at", "stage", "reason_code", "error_message", "status", "attempts", "retry_count", "event_id"]
+    list_filter = ["status", "stage", "reason_code"]
+    search_fields = ["event_id"]
+    show_full_result_count = False
+    actions = ["retry", "discard"]
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        """Looking is not enough: who may change dead letters may decide about them."""
+        return request.user.has_perm("audit.change_deadletter")
+
+    @admin.action(description=f"Retry the selected signals (at most {MOST_AT_ONCE})", permissions=["requeue"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Back to where each stood; letters that are not open are left alone."""
+        letters = list(queryset[:MOST_AT_ONCE])
+        requeued = sum(pipeline.replay(letter, str(request.user)) for letter in letters)
+        self.message_user(request, f"{requeued} of {len(letters)} signals are on their way again.")
+
+    @admin.action(description=f"Discard the selected letters (at most {MOST_AT_ONCE})", permissions=["requeue"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Close them for good; their signals end failed."""
+        discarded = sum(_discard(letter, str(request.user)) for letter in list(queryset[:MOST_AT_ONCE]))
+        self.message_user(request, f"{discarded} letters discarded.")
+
+
+def _discard(letter: DeadLetter, actor: str) -> bool:
+    with transaction.atomic():
+        if not close(letter.pk, DeadLetter.Status.DISCARDED, actor=actor, note="Discarded in the admin."):
+            return False
+        signal = Signal.objects.filter(pk=letter.event_id, status=Status.DLQ).first()
+        if signal is not None:
+            advance(signal, Status.FAILED, details={"discarded_by": actor})
+    return True
