@@ -10,7 +10,8 @@ from audit.services import close
 from core.admin import ReadOnly
 from lens_project import pipeline
 from signals.lifecycle import advance
-from signals.models import Signal, Status
+from signals.models import Status
+from signals.selectors import buried
 
 MOST_AT_ONCE = 50
 
@@ -47,7 +48,7 @@ def _discard(letter: DeadLetter, actor: str) -> bool:
     with transaction.atomic():
         if not close(letter.pk, DeadLetter.Status.DISCARDED, actor=actor, note="Discarded in the admin."):
             return False
-        signal = Signal.objects.filter(pk=letter.event_id, status=Status.DLQ).first()
+        signal = buried(letter.event_id).first()
         if signal is not None:
             advance(signal, Status.FAILED, details={"discarded_by": actor})
     return True

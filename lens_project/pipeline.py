@@ -29,6 +29,7 @@ from evaluation import selectors as evaluations
 from publishing import selectors as stream
 from signals.lifecycle import advance
 from signals.models import Signal, Status
+from signals.selectors import buried
 from signals.sweep import sweep
 
 # Tasks by name: the processes that only send them need not load pandas and the vendors' SDKs. A test holds the names to the code.
@@ -131,8 +132,7 @@ def replay(letter: DeadLetter, actor: str) -> bool:
     that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives.
     """
     with transaction.atomic():
-        dead = Signal.objects.select_for_update(no_key=True).filter(pk=letter.event_id, status=Status.DLQ)
-        signal = dead.first()
+        signal = buried(letter.event_id).select_for_update(no_key=True).first()
         if signal is None or not mark_requeued(letter.pk):
             return False
         back_to = Status(signal.buried_from)

@@ -26,6 +26,11 @@ def owing_announcement(event_id: str | UUID) -> Signal | None:
     return ended.filter(next_attempt_at__isnull=False).first()
 
 
+def buried(event_id: UUID | None) -> QuerySet[Signal]:
+    """The dead signal a letter speaks of, if there is one."""
+    return Signal.objects.filter(status=Status.DLQ, pk__in=[] if event_id is None else [event_id])
+
+
 def overdue() -> QuerySet[Signal]:
     """Signals whose next look has come, oldest first."""
     return Signal.objects.filter(next_attempt_at__lte=Now()).order_by("next_attempt_at")

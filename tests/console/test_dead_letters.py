@@ -106,8 +106,8 @@ def test_the_admin_retries_and_discards(operator: Client, make_signal: SignalFac
     retried, discarded = buried(make_signal()), buried(make_signal())
     assert b"1 of 1 signals" in act(operator, "retry", retried).content
     assert b"1 letters discarded" in act(operator, "discard", discarded).content
-    assert Signal.objects.get(pk=retried.event_id).status == Status.QUEUED
-    assert Signal.objects.get(pk=discarded.event_id).status == Status.FAILED
+    ends = {signal.pk: signal.status for signal in Signal.objects.all()}
+    assert ends == {retried.event_id: Status.QUEUED, discarded.event_id: Status.FAILED}
 
 
 def test_somebody_who_may_only_look_finds_no_actions(client: Client, make_signal: SignalFactory) -> None:
