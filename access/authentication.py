@@ -1,6 +1,8 @@
-"""The door: a key in a header, or a peer inside a trusted network; then the scope the view asks for."""
+"""The door: a key in a header, or a peer inside a trusted network; then the scope the view asks for.
 
-from ipaddress import ip_address
+Whoever fails here often enough is told 429 instead; a caller with a good key is never held up by what its neighbours do.
+"""
+
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -10,7 +12,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from access.models import Scope
+from access.peers import parse_address, peer_of
 from access.services import Caller, authenticate
+from access.throttling import watch
 
 if TYPE_CHECKING:  # DRF imports this module while it builds its views
     from rest_framework.views import APIView
@@ -19,15 +23,16 @@ PEER_SCOPES = frozenset(Scope.values) - {Scope.ADMIN.value}
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-Key: …` or `Authorization: Bearer …`; without either, the socket peer may be trusted."""
+    """`X-API-Key: …` or `Authorization: Bearer …`; without either, the peer may be trusted."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         text = key_text(request.headers.get("X-API-Key"), request.headers.get("Authorization"))
         if text is None:
-            peer = trusted_peer(request.META.get("REMOTE_ADDR", ""))
+            peer = trusted_peer(peer_of(request))
             return None if peer is None else (peer, None)
         caller = authenticate(text)
         if caller is None:
+            watch(peer_of(request))
             raise AuthenticationFailed("The key is unknown, expired or revoked.")
         return caller, None
 
@@ -40,8 +45,11 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         caller: Any = request.user
+        if not isinstance(caller, Caller):
+            watch(peer_of(request))
+            return False
         scope: str | None = getattr(view, "required_scope", None)
-        return isinstance(caller, Caller) and scope is not None and caller.may(scope)
+        return scope is not None and caller.may(scope)
 
 
 def key_text(api_key: str | None, authorization: str | None) -> str | None:
@@ -54,10 +62,7 @@ def key_text(api_key: str | None, authorization: str | None) -> str | None:
 
 def trusted_peer(address: str) -> Caller | None:
     """A caller for a peer inside `LENS_TRUSTED_NETWORKS`: every scope but admin."""
-    try:
-        peer = ip_address(address)
-    except ValueError:
-        return None
-    if any(peer in network for network in settings.LENS.trusted_networks):
+    peer = parse_address(address)
+    if peer is not None and any(peer in network for network in settings.LENS.trusted_networks):
         return Caller(f"peer:{peer}", f"trusted peer {peer}", PEER_SCOPES)
     return None

@@ -26,6 +26,12 @@ class ApiKey(models.Model):
     key_hash = models.CharField(max_length=64)
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
     allowed_sources = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    # Own limits; null follows the installation's, 0 turns that window off.
+    rate_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    burst = models.PositiveIntegerField(null=True, blank=True)
+    # The first key of a line of rotations: its successors are the same caller, with the same idempotency keys and limits.
+    family = models.UUIDField(null=True, blank=True, editable=False)
+    rotated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Making, checking and revoking keys. One mechanism for HTTP and WebSocket."""
+"""Making, checking, rotating and revoking keys. One mechanism for HTTP and WebSocket."""
 
 import hashlib
 import hmac
@@ -7,12 +7,16 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from access.models import ApiKey, Scope
+from access.windows import INHERITED, Limits
+from core.clock import now
 
 TAG = "lens"
 # A revocation is seen everywhere within a second: sockets look again every quarter of one.
@@ -28,6 +32,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     allowed_sources: frozenset[str] = frozenset()
+    limits: Limits = INHERITED
 
     def may(self, scope: str) -> bool:
         """Whether the scope is held; admin implies every other."""
@@ -43,23 +48,63 @@ class Caller:
         return True
 
 
+class NotRotatableError(Exception):
+    """The key is revoked, expired or was rotated before."""
+
+
 def create_key(
-    name: str, scopes: Iterable[str], *, allowed_sources: Iterable[str] = (), expires_at: datetime | None = None
+    name: str,
+    scopes: Iterable[str],
+    *,
+    allowed_sources: Iterable[str] = (),
+    expires_at: datetime | None = None,
+    limits: Limits = INHERITED,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is never seen again. Raises ValueError for an unknown scope."""
     wanted = list(scopes)
     if not wanted or (strangers := set(wanted) - set(Scope.values)):
         raise ValueError(f"unknown scope {', '.join(sorted(strangers))}" if wanted else "a key needs at least one scope")
-    prefix = secrets.token_hex(4)
-    text = f"{TAG}_{prefix}_{secrets.token_urlsafe(32)}"
-    key = ApiKey.objects.create(
+    return _make(
         name=name,
-        prefix=prefix,
-        key_hash=_hash(text),
         scopes=wanted,
         allowed_sources=list(allowed_sources),
         expires_at=expires_at,
+        rate_per_minute=limits.per_minute,
+        burst=limits.burst,
     )
+
+
+def rotate_key(key_id: str, overlap: timedelta) -> tuple[ApiKey, str]:
+    """A successor of the key and its text; the old one ends after the overlap.
+
+    The successor is the same caller: scopes, sources, limits and idempotency keys go on, and so does the length of life.
+    Raises ApiKey.DoesNotExist, NotRotatableError.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.select_for_update().get(pk=key_id)
+        at = now()
+        if old.revoked_at or old.rotated_at or (old.expires_at and old.expires_at <= at):
+            raise NotRotatableError("The key is revoked, expired or was rotated before.")
+        made = _make(
+            name=old.name,
+            scopes=old.scopes,
+            allowed_sources=old.allowed_sources,
+            expires_at=at + (old.expires_at - old.created_at) if old.expires_at else None,
+            rate_per_minute=old.rate_per_minute,
+            burst=old.burst,
+            family=old.family or old.pk,
+        )
+        old.rotated_at = at
+        old.expires_at = min(at + overlap, old.expires_at or at + overlap)
+        old.save(update_fields=["rotated_at", "expires_at"])
+    return made
+
+
+def _make(**columns: Any) -> tuple[ApiKey, str]:
+    prefix = secrets.token_hex(4)
+    text = f"{TAG}_{prefix}_{secrets.token_urlsafe(32)}"
+    key = ApiKey.objects.create(prefix=prefix, key_hash=_hash(text), **columns)
+    key.refresh_from_db(fields=["created_at"])
     return key, text
 
 
@@ -106,7 +151,8 @@ def _look_up(text: str, digest: str) -> Caller | None:
     if tag != TAG or not (key := _live(prefix)) or not hmac.compare_digest(key.key_hash, digest):
         return None
     _touch(key)
-    return Caller(f"key:{key.pk}", key.name, frozenset(key.scopes), frozenset(key.allowed_sources))
+    limits = Limits(key.rate_per_minute, key.burst)
+    return Caller(f"key:{key.family or key.pk}", key.name, frozenset(key.scopes), frozenset(key.allowed_sources), limits)
 
 
 def _live(prefix: str) -> ApiKey | None:

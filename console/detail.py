@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from audit import selectors as ledger
+from console import items
 from core.clock import iso, iso_or_none, now
 from core.money import plain, plain_or_none
 from enrichment import selectors as enrichments
@@ -25,58 +28,41 @@ _TERMINAL = {Status.PUBLISHED: "published", Status.REJECTED: "rejected", Status.
 def standing(signal: Signal) -> dict[str, Any]:
     """Status, stage and times; the duration stops when the signal does."""
     ended = _ended_at(signal)
-    return {
-        "event_id": str(signal.pk),
-        "status": signal.status,
-        "current_stage": STAGES[Status(signal.status)],
-        "duration_ms": round(((ended or now()) - signal.received_at).total_seconds() * 1000),
-        "received_at": iso(signal.received_at),
-        "enriched_at": iso_or_none(signal.enriched_at),
-        "evaluated_at": iso_or_none(signal.evaluated_at),
-        "published_at": iso_or_none(signal.published_at),
-    }
+    return {**_standing(signal), "duration_ms": round(((ended or now()) - signal.received_at).total_seconds() * 1000)}
+
+
+def summary(signal: Signal) -> dict[str, Any]:
+    """A signal in a list: its fields and where it stands."""
+    return {**_standing(signal), **_fields(signal), "evaluation": signal.evaluation, "rejection": signal.rejection}
 
 
 def whole(signal: Signal, *, with_payload: bool = False) -> dict[str, Any]:
     """Everything known about a signal."""
-    decisions = Decision.objects.filter(signal=signal, evaluation=signal.evaluation).exclude(status="").order_by("evaluated_at")
-    verdict = Verdict.objects.filter(signal=signal, evaluation=signal.evaluation).first()
+    decisions: QuerySet[Decision] = signal.decisions.filter(evaluation=signal.evaluation).exclude(status="")
+    verdict: Verdict | None = signal.verdicts.filter(evaluation=signal.evaluation).first()
     return {
         **standing(signal),
-        **_fields(signal),
-        "evaluation": signal.evaluation,
-        "rejection": signal.rejection,
+        **summary(signal),
+        "metadata": signal.metadata,
         "timeline": [
             {"status": entry.status, "timestamp": iso(entry.timestamp), "details": entry.details}
             for entry in ledger.timeline(signal.pk)
         ],
         "enrichment": _enrichment(enrichments.for_signal(signal), with_payload),
-        "decisions": [decision_item(signal, decision) for decision in decisions],
-        "verdict": _verdict(verdict),
+        "decisions": items.decisions(list(decisions.order_by("evaluated_at", "id")), rested=True),
+        "verdict": None if verdict is None else items.conclusion(verdict),
     }
 
 
-def decision_item(signal: Signal, decision: Decision) -> dict[str, Any]:
-    """One model's judgement with what it rests on."""
+def _standing(signal: Signal) -> dict[str, Any]:
     return {
-        "id": str(decision.pk),
         "event_id": str(signal.pk),
-        "evaluation": decision.evaluation,
-        "symbol": signal.symbol,
-        "event_type": signal.event_type,
-        "source": signal.source,
-        "model": decision.model,
-        "decision": decision.decision,
-        "confidence": decision.confidence,
-        "status": decision.status,
-        "fallback": decision.fallback,
-        "evaluated_at": iso_or_none(decision.evaluated_at),
-        "prompt_version": decision.prompt_version,
-        "prompt_hash": decision.prompt_hash,
-        "payload_hash": decision.payload_hash,
-        "schema_hash": decision.schema_hash,
-        "model_meta": decision.model_meta,
-        "data": {**decision.answer, "original": decision.original, "adjustments": decision.adjustments},
+        "status": signal.status,
+        "current_stage": STAGES[Status(signal.status)],
+        "received_at": iso(signal.received_at),
+        "enriched_at": iso_or_none(signal.enriched_at),
+        "evaluated_at": iso_or_none(signal.evaluated_at),
+        "published_at": iso_or_none(signal.published_at),
     }
 
 
@@ -91,7 +77,6 @@ def _fields(signal: Signal) -> dict[str, Any]:
         "ts_utc": iso(signal.ts_utc),
         "source": signal.source,
         "feature_profile": signal.feature_profile or None,
-        "metadata": signal.metadata,
     }
 
 
@@ -108,23 +93,6 @@ def _enrichment(enrichment: Enrichment | None, with_payload: bool) -> dict[str, 
         "payload_bytes": len(enrichment.payload.encode()),
         "payload_hash": enrichment.payload_hash,
         **({"payload": enrichment.payload} if with_payload else {}),
-    }
-
-
-def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
-        return None
-    return {
-        "id": str(verdict.pk),
-        "decision": verdict.decision,
-        "confidence": verdict.confidence,
-        "fallback": verdict.fallback,
-        "reason": verdict.reason or None,
-        "policy": verdict.policy,
-        "policy_version": verdict.policy_version,
-        "votes": verdict.votes,
-        "disagreement": verdict.disagreement,
-        "evaluated_at": iso(verdict.evaluated_at),
     }
 
 

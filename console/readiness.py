@@ -5,10 +5,13 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 
+from access import throttling
+from console.migrated import migrated
 from core import telemetry
 from core.broker import queue_depths
 from core.clock import iso, now
 from publishing.models import StreamHead
+from signals.hooks.selectors import silent_sources
 from signals.selectors import overdue, pulses
 
 WORKERS = ("worker-core", "worker-evaluate")
@@ -17,16 +20,20 @@ SWEEP_LATE_AFTER = timedelta(seconds=30)
 
 
 def ingest_ready() -> tuple[bool, dict[str, Any]]:
-    """Only what taking a signal needs: PostgreSQL."""
+    """Only what taking a signal needs: PostgreSQL, with every migration applied."""
     postgres = _postgres()
-    return postgres == "ok", _report({"postgres": postgres}, {})
+    dependencies = {"postgres": postgres, "migrations": _migrations() if postgres == "ok" else "unknown"}
+    return all(state == "ok" for state in dependencies.values()), _report(dependencies, {})
 
 
 def ready() -> tuple[bool, dict[str, Any]]:
     """Everything a signal needs on its way; False when one of them fails."""
     depths = queue_depths()
     dependencies = {"postgres": _postgres(), "redis": "ok" if depths is not None else "unreachable", **_alive()}
-    return all(state == "ok" for state in dependencies.values()), _report(dependencies, depths or {})
+    report = _report(dependencies, depths or {})
+    # A state to know of, not a fault: a limiter on its own still limits.
+    report["dependencies"]["limiter"] = throttling.state()
+    return report["status"] == "ready", report
 
 
 def refresh_gauges() -> None:
@@ -37,6 +44,7 @@ def refresh_gauges() -> None:
         head = StreamHead.objects.first()
         telemetry.stream_head.set(head.last_seq if head else 0)
         telemetry.signals_stalled.set(overdue().count())
+        telemetry.sources_silent.set(silent_sources().count())
         at, _ = pulses().get("sweep", (None, {}))
     except DatabaseError:
         return
@@ -56,6 +64,13 @@ def _postgres() -> str:
     except DatabaseError:
         return "unreachable"
     return "ok"
+
+
+def _migrations() -> str:
+    try:
+        return "ok" if migrated() else "pending"
+    except DatabaseError:
+        return "unknown"
 
 
 def _alive() -> dict[str, str]:

@@ -44,4 +44,7 @@ def parse_zoned(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if "T" not in text.upper() or instant.tzinfo is None:
         raise ValueError("a date, a time and a zone are required")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the calendar") from error

@@ -8,12 +8,15 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from pythonjsonlogger.json import JsonFormatter
 
 from core.ids import uuid7
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_SECRET = re.compile(r"(lens_[A-Za-z0-9]{8}_)[A-Za-z0-9_-]+|((?:Bearer|x-api-key:?)\s+)\S+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"""((?:lens|lenshook)_[a-z0-9]{8}_)[\w-]+|((?:Bearer|x-api-key:?)\s+)[^\s"'\\]+|(/hooks/[a-z]+/)[^\s"'\\/?]+""", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -38,8 +41,15 @@ class ContextFilter(logging.Filter):
 
 
 def redact(text: str) -> str:
-    """The text with API keys and bearer tokens blotted out."""
-    return _SECRET.sub(lambda found: (found[1] or found[2]) + "…", text)
+    """The text with API keys, bearer tokens and the secrets in hooks' addresses blotted out."""
+    return _SECRET.sub(r"\1\2\3…", text)
+
+
+class RedactedFormatter(JsonFormatter):
+    """The finished line is looked at once more: extras, the repr of a request and tracebacks can hold a secret too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def logging_config(level: str) -> dict[str, Any]:
@@ -50,7 +60,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "filters": {"context": {"()": "core.logs.ContextFilter"}},
         "formatters": {
             "json": {
-                "()": "pythonjsonlogger.json.JsonFormatter",
+                "()": "core.logs.RedactedFormatter",
                 "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
                 "rename_fields": {"asctime": "timestamp", "levelname": "level", "name": "logger"},
                 "datefmt": "%Y-%m-%dT%H:%M:%S%z",

@@ -51,9 +51,10 @@ CODES: dict[type[Exception], str] = {
 class Problem(exceptions.APIException):
     """Raise with one of the codes above to answer with that problem."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail, code)
         self.problem_code = code
+        self.headers = dict(headers or {})
         self.status_code = TITLES[code][0]
 
 
@@ -125,3 +126,5 @@ def _add_headers(response: Response, error: Exception, code: str) -> None:
         response["Retry-After"] = "5"
     if code == "unauthenticated":
         response["WWW-Authenticate"] = "ApiKey"
+    for name, value in error.headers.items() if isinstance(error, Problem) else ():
+        response[name] = value

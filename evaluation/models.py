@@ -121,7 +121,9 @@ class Decision(models.Model):
         ordering = ["-evaluated_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["signal", "evaluation", "model"], name="decision_once")]
         indexes = [
-            models.Index(fields=["-evaluated_at"], name="decision_newest"),
+            models.Index(fields=["-evaluated_at", "-id"], name="decision_newest"),
+            # Failures are few: a list of them must not have to walk past everything that went well.
+            models.Index(fields=["status", "-evaluated_at"], name="decision_failed", condition=~models.Q(status__in=["", "ok"])),
             models.Index(fields=["model", "-evaluated_at"], name="decision_model"),
         ]
 
@@ -172,6 +174,7 @@ class Verdict(models.Model):
     class Meta:
         ordering = ["-evaluated_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["signal", "evaluation"], name="verdict_once")]
+        indexes = [models.Index(fields=["-evaluated_at", "-id"], name="verdict_newest")]
 
     def __str__(self) -> str:
         return f"{self.decision} ({self.policy})"

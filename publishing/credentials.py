@@ -10,6 +10,7 @@ from django.http.request import validate_host
 
 from access.authentication import key_text, trusted_peer
 from access.models import Scope
+from access.peers import peer_address
 from access.services import Caller, authenticate
 
 SUBPROTOCOL = "lens.v1"
@@ -71,8 +72,13 @@ def presented(scope: Mapping[str, Any]) -> Credential | None:
     user = scope.get("user")
     if b"origin" in headers and user is not None and user.is_authenticated:
         return Person(user.pk)
-    peer = Peer((scope.get("client") or [""])[0])
+    peer = Peer(peer_address((scope.get("client") or [""])[0], _forwarded_for(scope["headers"])))
     return peer if peer.caller() else None
+
+
+def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The header may come several times; together they are one list."""
+    return ",".join(value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for")
 
 
 def welcome_origin(scope: Mapping[str, Any], hosts: list[str]) -> bool:

@@ -4,7 +4,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from core.admin import ReadOnly
+from signals.hooks.admin import HookSourceAdmin, RejectedInputAdmin
 from signals.models import Pulse, Signal, Source
+
+__all__ = ["HookSourceAdmin", "PulseAdmin", "RejectedInputAdmin", "SignalAdmin", "SourceAdmin"]
 
 
 @admin.register(Signal)

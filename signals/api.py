@@ -10,11 +10,14 @@ from rest_framework.views import APIView
 
 from access.models import Scope
 from access.services import Caller
+from access.views import WatchedView
 from core.clock import iso, parse_zoned
+from core.money import plain_or_none
 from core.problem import Problem
 from lens_project import pipeline
-from signals.models import Direction, EventType, Signal
-from signals.services import Submission, submit
+from signals.intake import Taken, take
+from signals.models import Direction, EventType
+from signals.services import Submission
 from signals.symbols import canonical_symbol
 
 LOWEST = Decimal("0.00000001")
@@ -118,7 +121,7 @@ class SignalSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({"liquidation_price": f"Must lie {side} entry_price."}, "wrong_side")
 
 
-class SignalsView(APIView):
+class SignalsView(WatchedView):
     """`POST /api/v1/signals`."""
 
     required_scope = Scope.SIGNALS_WRITE
@@ -132,8 +135,29 @@ class SignalsView(APIView):
         key = _idempotency_key(request, fields.pop("idempotency_key"))
         if not caller.sees(fields["source"]):
             raise Problem("forbidden", "This key may not send signals for that source.")
-        signal, new = submit(Submission(fields, caller.id, key), pipeline.start)
-        return _accepted(signal, new)
+        return _accepted(take(Submission(fields, caller.id, key), caller.limits, pipeline.start))
+
+
+class ValidateView(APIView):
+    """`POST /api/v1/signals/validate`."""
+
+    required_scope = Scope.SIGNALS_WRITE
+
+    def post(self, request: Request) -> Response:
+        """The checks of `POST /signals` and the canonical form; nothing is stored."""
+        shape = SignalSerializer(data=request.data)
+        shape.is_valid(raise_exception=True)
+        fields = dict(shape.validated_data)
+        key = _idempotency_key(request, fields.pop("idempotency_key"))
+        if not _caller(request).sees(fields["source"]):
+            raise Problem("forbidden", "This key may not send signals for that source.")
+        return Response({**_canonical(fields), "idempotency_key": key})
+
+
+def _canonical(fields: dict[str, Any]) -> dict[str, Any]:
+    """The signal as it is shown: decimal texts, UTC with milliseconds, null where there is nothing."""
+    amounts = {name: plain_or_none(fields[name]) for name in ("entry_price", "size", "liquidation_price")}
+    return {**fields, **amounts, "ts_utc": iso(fields["ts_utc"]), "feature_profile": fields["feature_profile"] or None}
 
 
 def _caller(request: Request) -> Caller:
@@ -155,7 +179,8 @@ def _idempotency_key(request: Request, in_body: str | None) -> str | None:
     return key
 
 
-def _accepted(signal: Signal, new: bool) -> Response:
+def _accepted(taken: Taken) -> Response:
+    signal, new = taken.signal, taken.new
     at = f"/api/v1/events/{signal.pk}"
     answer = {
         "event_id": str(signal.pk),
@@ -164,7 +189,7 @@ def _accepted(signal: Signal, new: bool) -> Response:
         "duplicate": not new,
         "links": {"self": at, "status": f"{at}/status"},
     }
-    headers = {"Location": at} if new else {"Idempotent-Replayed": "true"}
+    headers = {**taken.headers, **({"Location": at} if new else {"Idempotent-Replayed": "true"})}
     return Response(answer, status.HTTP_201_CREATED if new else status.HTTP_200_OK, headers=headers)
 
 

@@ -4,10 +4,18 @@ The row is the outbox: `next_attempt_at` not null means something is owed, and t
 `signals.lifecycle.advance`.
 """
 
+from decimal import Decimal
+from ipaddress import ip_network
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from core.ids import uuid7
+from signals.hooks.rules import faults
+from signals.hooks.sides import READINGS, Reading
 
 DIGITS, DECIMALS = 30, 8
 
@@ -127,3 +135,86 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def check_mapping(value: object) -> None:
+    """A field validator: every fault of a mapping at once."""
+    if found := faults(value):
+        raise ValidationError(found)
+
+
+def check_networks(value: list[str]) -> None:
+    """A field validator: each entry is an address or a CIDR block without host bits."""
+    for text in value:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValidationError(f"{text} is not a network: {error}") from error
+
+
+class HookSource(models.Model):
+    """A sender that cannot set headers: a secret address, and how its messages are read. Its name is the source of its signals."""
+
+    KINDS = [("tradingview", "TradingView"), ("generic", "Generic")]
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100, unique=True, validators=[RegexValidator(r"^[A-Za-z0-9_.:/-]+\Z")])
+    kind = models.CharField(max_length=11, choices=KINDS, default="tradingview")
+    enabled = models.BooleanField(default=True)
+    prefix = models.CharField(max_length=8, unique=True, editable=False)
+    token_hash = models.CharField(max_length=64, editable=False)
+    mapping = models.JSONField(
+        default=dict, blank=True, validators=[check_mapping], help_text="field → path, template, =constant or a list."
+    )
+    reading = models.CharField(
+        max_length=10, choices=READINGS, default=Reading.POSITION.value, help_text="How buy and sell are read without a position."
+    )
+    default_size = models.DecimalField(
+        max_digits=DIGITS, decimal_places=DECIMALS, null=True, blank=True, validators=[MinValueValidator(Decimal("0.00000001"))]
+    )
+    liquidation_distance_pct = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.0001")), MaxValueValidator(Decimal("99.9999"))],
+        help_text="Percent of the entry price, used when a message holds no liquidation price.",
+    )
+    use_arrival_time = models.BooleanField(
+        default=False, help_text="Where a message holds no time. Repeats within a minute are one signal."
+    )
+    allowed_networks = ArrayField(
+        models.CharField(max_length=50),
+        default=list,
+        blank=True,
+        validators=[check_networks],
+        help_text="Addresses or CIDR blocks, separated by commas; empty: any.",
+    )
+    expected_every_s = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Silent when nothing was heard for so many seconds."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_heard_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.kind})"
+
+
+class RejectedInput(models.Model):
+    """A hook's message that was refused, with a hint for its author. The newest few hundred of each hook are kept."""
+
+    hook = models.ForeignKey(HookSource, on_delete=models.CASCADE, related_name="rejected")
+    received_at = models.DateTimeField(db_default=Now())
+    content_type = models.CharField(max_length=100, blank=True)
+    hint = models.TextField()
+    body = models.TextField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.hook.name} {self.pk}"

@@ -38,6 +38,9 @@ class LensSettings(BaseSettings):
     ws_processes: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    rate_limit_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 60
+    rate_limit_burst: Annotated[int, Field(ge=0, le=100_000)] = 120
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     max_signal_age_s: Seconds = 300
@@ -53,7 +56,7 @@ class LensSettings(BaseSettings):
 
     crash_points: bool = False
 
-    @field_validator("allowed_hosts", "trusted_networks", mode="before")
+    @field_validator("allowed_hosts", "trusted_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

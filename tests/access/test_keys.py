@@ -14,11 +14,6 @@ from core.clock import now
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "_recent", services._Recent())
-
-
 def test_a_key_opens_what_its_scopes_say() -> None:
     key, text = create_key("bot", ["signals:write"], allowed_sources=["desk_7"])
     caller = authenticate(text)

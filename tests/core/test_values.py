@@ -44,7 +44,9 @@ def test_drift_is_signed_and_measured_from_the_reference() -> None:
     assert drift_bps(Decimal(99), Decimal(100)) == Decimal(-100)
 
 
-@pytest.mark.parametrize("text", ["2026-01-05", "2026-01-05T09:00:00", "1767603600", "", "noon", "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["2026-01-05", "2026-01-05T09:00:00", "1767603600", "", "noon", "2026-13-01T00:00:00Z", "9999-12-31T23:59:59-23:00"]
+)
 def test_times_without_a_zone_or_sense_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_zoned(text)

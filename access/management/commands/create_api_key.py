@@ -1,27 +1,15 @@
 """`manage.py create_api_key NAME --scopes a,b`: make a key and show it once."""
 
 import json
-import re
-from argparse import ArgumentTypeError
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from access.management.arguments import limit, span
 from access.models import Scope
 from access.services import create_key
+from access.windows import Limits
 from core.clock import now
-
-_SPAN = re.compile(r"(\d{1,4})([dhm])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-
-
-def span(text: str) -> timedelta:
-    """`90d`, `12h`, `30m`."""
-    found = _SPAN.fullmatch(text)
-    if not found:
-        raise ArgumentTypeError("use a number and d, h or m, such as 90d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 class Command(BaseCommand):
@@ -34,13 +22,21 @@ class Command(BaseCommand):
         parser.add_argument("--scopes", required=True, help=f"comma-separated: {', '.join(Scope.values)}")
         parser.add_argument("--sources", default="", help="comma-separated sources this key is confined to (default: all)")
         parser.add_argument("--expires", type=span, help="lifetime such as 90d, 12h (default: none)")
+        parser.add_argument(
+            "--rate", type=limit, help="signals a minute over ten minutes; 0: no such limit (default: the installation's)"
+        )
+        parser.add_argument("--burst", type=limit, help="signals in any 60 s; 0: no such limit (default: the installation's)")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         expires_at = now() + options["expires"] if options["expires"] else None
         try:
             key, text = create_key(
-                options["name"], _listed(options["scopes"]), allowed_sources=_listed(options["sources"]), expires_at=expires_at
+                options["name"],
+                _listed(options["scopes"]),
+                allowed_sources=_listed(options["sources"]),
+                expires_at=expires_at,
+                limits=Limits(options["rate"], options["burst"]),
             )
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.models import Scope
 from access.services import authenticate, create_key
+from access.windows import UNLIMITED
 from evaluation.models import EvaluationModel, Vendor
 
 ADMIN = "demo"
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         file: Path = settings.LENS.data_dir / "run" / "demo.json"
         kept = json.loads(file.read_text()) if file.is_file() else {}
         if authenticate(kept.get("api_key", "")) is None:
-            kept["api_key"] = create_key("demo", Scope.values)[1]
+            kept["api_key"] = create_key("demo", Scope.values, limits=UNLIMITED)[1]
         kept = {**kept, **_admin(kept)}
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)

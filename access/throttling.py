@@ -1,0 +1,193 @@
+"""The limiter: exact sliding windows across processes in one Redis step, and a bound per process while Redis is away.
+
+`charged` counts a signal and gives the place back when it fails; `watch` counts a failed or invalid request of a peer.
+"""
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from django.conf import settings
+from redis import ConnectionError as DisconnectedError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from access.windows import BURST_SPAN_S, MICROSECONDS, Limits, LocalWindows, Ruling, Window, windows
+from core import telemetry
+from core.problem import Problem
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+State = Literal["exact", "local"]
+
+SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
+PREFIX = "lens:limit:"
+STORE_TIMEOUT_S = 0.25
+AWAY_S = 1.0
+PEER_FACTOR = 10
+
+
+class Limiter:
+    """Rules in Redis; when it does not answer, in memory for the next second, each process with its share of the limits.
+
+    `clock` gives microseconds and replaces both the server's clock and this process's.
+    """
+
+    def __init__(self, url: str, processes: int, clock: Callable[[], int] | None = None) -> None:
+        self._clock = clock
+        self._processes = processes
+        self._local = LocalWindows(clock) if clock else LocalWindows()
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+        # A repeated script is harmless, for its member is the same; so a connection gone stale is worth a second try.
+        again = Retry(NoBackoff(), 1, supported_errors=(DisconnectedError,))
+        self._redis = Redis.from_url(url, socket_timeout=STORE_TIMEOUT_S, socket_connect_timeout=STORE_TIMEOUT_S, retry=again)
+        self._script = self._redis.register_script(SCRIPT)
+
+    def charge(self, identity: str, token: str, asked: tuple[Window, ...]) -> Ruling:
+        """Count the request if every window has room; the same token again is free. `asked` must not be empty."""
+        spans: list[Any] = [number for window in asked for number in (window.limit, window.span_s * MICROSECONDS)]
+        at = self._clock() if self._clock else ""
+        answer = self._stored(lambda: self._script(keys=[PREFIX + identity], args=[token, at, *spans]))
+        if answer is None:
+            return self._local.charge(identity, token, tuple(window.shared(self._processes) for window in asked))
+        accepted, fresh, wait, *rest = (int(number) for number in answer)
+        return Ruling(asked, bool(accepted), bool(fresh), wait, tuple(rest[::2]), tuple(rest[1::2]))
+
+    def refund(self, identity: str, token: str) -> None:
+        """As if the request had never been. What Redis cannot be told leaves by itself with its window."""
+        self._local.refund(identity, token)
+        self._stored(lambda: self._redis.zrem(PREFIX + identity, token))
+
+    def state(self) -> State:
+        """Asks Redis: `local` while it does not answer."""
+        return "local" if self._stored(self._redis.ping) is None else "exact"
+
+    def _stored(self, ask: Callable[[], T]) -> T | None:
+        """Redis's answer; None when it is away or was found away less than a second ago."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            answer = ask()
+        except RedisError as error:
+            self._turn("local", str(error))
+            return None
+        if self._away_until:
+            self._turn("exact", "")
+        return answer
+
+    def _turn(self, to: State, why: str) -> None:
+        with self._lock:
+            was: State = "local" if self._away_until else "exact"
+            self._away_until = time.monotonic() + AWAY_S if to == "local" else 0.0
+        telemetry.limiter_local.set(to == "local")
+        if was != to:
+            logger.warning("the limiter is %s now", to, extra={"error": why})
+
+
+@cache
+def limiter() -> Limiter:
+    """This process's limiter."""
+    return Limiter(f"{settings.REDIS_URL}/0", settings.LENS.web_processes)
+
+
+def state() -> State:
+    """How requests are limited just now, for the readiness report."""
+    return limiter().state()
+
+
+@dataclass
+class Charge:
+    """One signal's place in its caller's windows."""
+
+    identity: str
+    token: str
+    ruling: Ruling
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there was room, or the same request was counted before."""
+        return self.ruling.accepted
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The answer's `RateLimit` headers."""
+        return self.ruling.headers
+
+    @property
+    def took_place(self) -> bool:
+        """Whether there is anything to give back: not when exempt, refused, or counted before."""
+        return self.ruling.fresh and bool(self.ruling.asked)
+
+    def keep(self) -> None:
+        """The place is a stored signal's: whatever happens now, it stays taken."""
+        self.ruling = replace(self.ruling, fresh=False)
+
+    def refund(self) -> None:
+        """Give the place back, if this request took one."""
+        if self.took_place:
+            limiter().refund(self.identity, self.token)
+            self.ruling = replace(self.ruling, fresh=False, held=tuple(held - 1 for held in self.ruling.held))
+
+    def refusal(self) -> Problem:
+        """The 429 to raise."""
+        telemetry.rate_limited.labels(by="caller").inc()
+        return Problem("rate_limited", f"Too many signals; try again in {self.ruling.retry_after} s.", self.headers)
+
+
+@contextmanager
+def charged(identity: str, limits: Limits, idempotency_key: str | None) -> Iterator[Charge]:
+    """Counts one signal of this sender. Requests with one idempotency key count once, however many arrive at once.
+
+    A refused request is the body's to answer: it may yet be a repetition, which is free. An exception inside refunds.
+    """
+    asked = windows(limits, _defaults())
+    token = secrets.token_hex(8) if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
+    ruling = limiter().charge(identity, token, asked) if asked else Ruling((), accepted=True, fresh=True, wait=0)
+    charge = Charge(identity, token, ruling)
+    done = False
+    try:
+        yield charge
+        done = True
+    finally:
+        if not done:
+            charge.refund()
+
+
+def watch(peer: str) -> None:
+    """Counts a request of this peer that was unauthenticated or invalid. Raises Problem rate_limited beyond 10 × BURST a minute."""
+    cap = PEER_FACTOR * settings.LENS.rate_limit_burst
+    if not cap:
+        return
+    asked = (Window("peer", cap, BURST_SPAN_S),)
+    ruling = limiter().charge(f"failed:{_neighbourhood(peer)}", secrets.token_hex(8), asked)
+    if not ruling.accepted:
+        telemetry.rate_limited.labels(by="peer").inc()
+        raise Problem("rate_limited", "Too many requests that failed; try again later.", ruling.headers)
+
+
+def exempt(limits: Limits) -> bool:
+    """Whether a caller with these limits has none."""
+    return not windows(limits, _defaults())
+
+
+def _defaults() -> Limits:
+    return Limits(settings.LENS.rate_limit_per_minute, settings.LENS.rate_limit_burst)
+
+
+def _neighbourhood(peer: str) -> str:
+    """An IPv6 host has a whole /64 to come from."""
+    with suppress(ValueError):
+        return str(ip_network(f"{peer}/64", strict=False)) if ":" in peer else peer
+    return peer

@@ -1,0 +1,127 @@
+"""What a list may be asked for. A parameter nobody knows, or one given twice, is an error and not a wider answer."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+
+from audit.models import DeadLetter
+from console.items import PUBLIC_STAGE
+from evaluation.models import DecisionStatus
+from signals.api import SymbolField, ZonedField
+from signals.models import EventType, Status
+
+STAGES = ("enqueue", "enrich", "evaluate", "publish")
+WORDS = ("FOLLOW_ENTER", "IGNORE", "FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP")
+
+
+class SpellingsField(SymbolField):
+    """Any accepted spelling of an asset; the value is every form it may be stored in, so that an index can be used.
+
+    Venues write thousand-coins with a small k, sources often do not.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        upper = super().to_internal_value(data).upper()
+        return sorted({upper, f"k{upper[1:]}"}) if upper.startswith("K") else [upper]
+
+
+class ShareField(serializers.FloatField):
+    """From 0 to 1; NaN, which no comparison refuses, is no number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        share = super().to_internal_value(data)
+        if math.isnan(share):
+            self.fail("invalid")
+        return share
+
+
+class InstantField(ZonedField):
+    """As in a signal; an instant that UTC cannot hold is refused like any other."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except OverflowError as error:
+            raise serializers.ValidationError("Lies outside of time.", "not_a_time") from error
+
+
+class StageField(serializers.ChoiceField):
+    """A stage as callers know it; the value is every stage inside that goes by that name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        stage = super().to_internal_value(data)
+        return [stage, *(inner for inner, outer in PUBLIC_STAGE.items() if outer == stage)]
+
+
+class Query(serializers.Serializer[Any]):
+    """Parameters of an address; declared ones only, each at most once."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        strangers = {name: ["There is no such parameter."] for name in data if name not in self.fields}
+        if strangers:
+            raise serializers.ValidationError(strangers, "unknown_parameter")
+        twice = {name: ["Given more than once."] for name in data if _times(data, name) > 1}
+        if twice:
+            raise serializers.ValidationError(twice, "repeated")
+        return super().to_internal_value(dict(data.items()))
+
+
+class ExpandQuery(Query):
+    """What else to show."""
+
+    expand = serializers.ChoiceField(["payload"], required=False, help_text="`payload` adds the market text models were given.")
+
+
+class PageQuery(Query):
+    """Which page, and how long."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+    cursor = serializers.CharField(max_length=500, required=False, help_text="From `next` or `previous` of another page.")
+
+
+class SpanQuery(PageQuery):
+    """A page of what happened in a span of time."""
+
+    since = InstantField(required=False, help_text="Inclusive.")
+    until = InstantField(required=False, help_text="Exclusive.")
+
+
+class EventsQuery(SpanQuery):
+    """`since` and `until` speak of `received_at`."""
+
+    symbol = SpellingsField(required=False, help_text="Any accepted spelling, in any case.")
+    event_type = serializers.ChoiceField(EventType.choices, required=False)
+    source = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
+    status = serializers.ChoiceField(Status.choices, required=False)
+
+
+class DecisionsQuery(SpanQuery):
+    """`since` and `until` speak of `evaluated_at`."""
+
+    model = serializers.CharField(max_length=50, required=False)
+    symbol = SpellingsField(required=False, help_text="Any accepted spelling, in any case.")
+    event_type = serializers.ChoiceField(EventType.choices, required=False)
+    decision = serializers.ChoiceField(WORDS, required=False)
+    status = serializers.ChoiceField(DecisionStatus.choices, required=False)
+    min_confidence = ShareField(min_value=0, max_value=1, required=False)
+
+
+class VerdictsQuery(DecisionsQuery):
+    """As for decisions; `model` and `status` ask for a vote by that model, with that status."""
+
+
+class LettersQuery(SpanQuery):
+    """`since` and `until` speak of `created_at`."""
+
+    status = serializers.ChoiceField(DeadLetter.Status.choices, required=False)
+    stage = StageField(STAGES, required=False)
+    reason_code = serializers.CharField(max_length=50, required=False)
+    event_id = serializers.UUIDField(required=False)
+    resolved = serializers.BooleanField(required=False, help_text="Whether it is resolved or discarded.")
+
+
+def _times(data: Mapping[str, Any], name: str) -> int:
+    return len(data.getlist(name)) if isinstance(data, QueryDict) else 1

@@ -1,0 +1,1 @@
+"""The side door for senders that cannot set headers: a secret address per source, a mapping, an inbox for what was refused."""
