@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 
+from bench import ingest
 from bench.load import Run, drive, quantile
 from bench.meter import cost
 from sandbox.stack import Stack
@@ -31,6 +32,10 @@ def main() -> None:
         environ = {**os.environ, "LENS_DATA_DIR": directory, "LENS_HTTP_PORT": _free_port(), "LENS_WS_PORT": _free_port()}
         with Stack(environ) as stack:
             _warm(stack.facts)
+            if options.ingest:
+                prices = httpx2.post(stack.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json()
+                ingest.measure(stack.facts, prices, options.seconds)
+                return
             for rate, latency in [(options.rate, options.model_latency)] if options.rate else STANDARD:
                 _measure(stack, rate, latency, options.seconds)
 
@@ -91,6 +96,7 @@ def _free_port() -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rate", type=float, help="signals a second (default: the standard set)")
+    parser.add_argument("--ingest", action="store_true", help="the gateway alone")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--model-latency", type=float, default=0, help="seconds the simulated models take")
     return parser.parse_args()

@@ -32,6 +32,7 @@ class Run:
     refused: list[str] = field(default_factory=list)
     began: float = 0.0
     last_heard: float = 0.0
+    answered: float = 0.0
 
     @property
     def latencies(self) -> list[float]:
@@ -49,7 +50,7 @@ def quantile(values: list[float], share: float) -> float:
     return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
-async def drive(facts: dict[str, Any], rate: float, seconds: float) -> Run:
+async def drive(facts: dict[str, Any], rate: float, seconds: float, patience_s: float = PATIENCE_S) -> Run:
     """Send `rate` signals a second for so long and wait until each has its verdict, or patience ends."""
     run = Run(planned=round(rate * seconds))
     headers = {"X-API-Key": facts["api_key"]}
@@ -59,12 +60,13 @@ async def drive(facts: dict[str, Any], rate: float, seconds: float) -> Run:
     ):
         await socket.send(json.dumps({"op": "subscribe", "id": 1, "filter": {}}))
         listener = asyncio.create_task(_listen(socket, run))
-        mids = asyncio.create_task(_follow_prices(http, facts))
+        mids = asyncio.create_task(current_prices(http, facts))
         prices = await mids
         refresher = asyncio.create_task(_refresh(http, facts, prices))
         run.began = time.monotonic() + 0.5
         await asyncio.gather(*(_send(http, facts, run, prices, index, run.began + index / rate) for index in range(run.planned)))
-        await _settle(run)
+        run.answered = time.monotonic()
+        await _settle(run, patience_s)
         for task in (listener, refresher):
             task.cancel()
     return run
@@ -74,7 +76,7 @@ async def _send(
     http: aiohttp.ClientSession, facts: dict[str, Any], run: Run, prices: dict[str, str], index: int, at: float
 ) -> None:
     await asyncio.sleep(max(at - time.monotonic(), 0))
-    body = _signal(prices, COINS[index % len(COINS)], long=bool(index % 2))
+    body = signal_body(prices, COINS[index % len(COINS)], long=bool(index % 2))
     async with http.post(facts["http"] + "/api/v1/signals", json=body) as answer:
         text = await answer.text()
     run.acknowledged.append(time.monotonic() - at)
@@ -94,13 +96,14 @@ async def _listen(socket: websockets.ClientConnection, run: Run) -> None:
             run.ends[frame["event_id"]] = frame["data"].get("reason") or frame["decision"]
 
 
-async def _settle(run: Run) -> None:
-    ends = time.monotonic() + PATIENCE_S
+async def _settle(run: Run, patience_s: float) -> None:
+    ends = time.monotonic() + patience_s
     while time.monotonic() < ends and any(event not in run.verdicts for event in run.accepted):
         await asyncio.sleep(0.1)
 
 
-async def _follow_prices(http: aiohttp.ClientSession, facts: dict[str, Any]) -> dict[str, str]:
+async def current_prices(http: aiohttp.ClientSession, facts: dict[str, Any]) -> dict[str, str]:
+    """Every coin's mid, from the exchange simulator."""
     async with http.post(facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}) as answer:
         mids: dict[str, str] = await answer.json(content_type=None)
     return mids
@@ -109,10 +112,11 @@ async def _follow_prices(http: aiohttp.ClientSession, facts: dict[str, Any]) -> 
 async def _refresh(http: aiohttp.ClientSession, facts: dict[str, Any], prices: dict[str, str]) -> None:
     while True:
         await asyncio.sleep(1)
-        prices.update(await _follow_prices(http, facts))
+        prices.update(await current_prices(http, facts))
 
 
-def _signal(prices: dict[str, str], coin: str, *, long: bool) -> dict[str, Any]:
+def signal_body(prices: dict[str, str], coin: str, *, long: bool) -> dict[str, Any]:
+    """A signal at the price last heard."""
     entry = Decimal(prices[coin])
     liquidation = (entry * (Decimal("0.9") if long else Decimal("1.1"))).quantize(Decimal("0.00000001"))
     return {

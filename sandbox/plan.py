@@ -98,7 +98,9 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
     """The processes of the product itself, started side by side."""
 
     def row(name: str, command: str, *, ready: Probe = running, grace: float = 10.0) -> Process:
-        argv = [PYTHON, "-m", *command.split()]
+        # On a busy machine the gateway and the sockets go first: what is taken may wait, what is not taken is lost.
+        behind = ["nice", "-n", "10"] if name.startswith("worker") else []
+        argv = [*behind, PYTHON, "-m", *command.split()]
         return Process(name=name, argv=argv, env=env, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
 
     granian = (

@@ -3,7 +3,7 @@
 import re
 
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/@._-]{0,31}")
-_EXCHANGE = re.compile(r"^[A-Z0-9]{2,20}:(?=.)")
+_EXCHANGE = re.compile(r"^[A-Za-z0-9]{2,20}:(?=.)")
 _QUOTED = re.compile(r"(?:[-/](?:PERP|USDT|USDC|USD)|PERP|USDT|USDC|USD)$", re.IGNORECASE)
 
 

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from signals.symbols import canonical_symbol
 
 TABLE = {
-    "BTC": ["BTC", "btc", "btc-perp", "BTCPERP", "BTC/USDT", "BTC/USDC", "BTC-USD", "BTCUSD", "BINANCE:BTCUSDT.P", "BTCUSDT"],
+    "BTC": [
+        "BTC",
+        "btc",
+        "btc-perp",
+        "BTCPERP",
+        "BTC/USDT",
+        "BTC/USDC",
+        "BTC-USD",
+        "BTCUSD",
+        "BINANCE:BTCUSDT.P",
+        "binance:btcusdt.p",
+        "BTCUSDT",
+    ],
     "ETH": ["ETH/USDT", "ETH/USD", "eth"],
     "SOL": ["SOL-USD", "SOLUSD"],
     "HYPE": ["HYPE-PERP"],
@@ -33,3 +45,15 @@ def test_canonical_names_stay_as_they_are(base: str, suffix: str) -> None:
     except ValueError:
         return
     assert canonical_symbol(once) == once
+
+
+@given(
+    st.from_regex(r"[A-Z]{2,6}", fullmatch=True),
+    st.from_regex(r"[A-Z]{2,6}", fullmatch=True),
+    st.sampled_from(["-PERP", "/USDT", ".P"]),
+)
+def test_two_assets_never_meet_in_one_name(one: str, other: str, suffix: str) -> None:
+    quotes = ("USD", "USDT", "USDC", "PERP")
+    if one == other or one.endswith(quotes) or other.endswith(quotes):
+        return
+    assert canonical_symbol(one + suffix) != canonical_symbol(other + suffix)

@@ -1,0 +1,59 @@
+"""The gateway alone: how fast signals are acknowledged while everything else is running. `python -m bench --ingest`.
+
+Closed loop for 1, 8 and 32 clients (each sends the next when the last is answered), open loop for 50/s and for a burst.
+"""
+
+import asyncio
+import time
+from itertools import count
+from typing import Any
+
+import aiohttp
+
+from bench.load import COINS, Run, drive, quantile, signal_body
+from core.ids import uuid7
+
+CLIENTS = (1, 8, 32)
+BURST_PER_S, BURST_S = 300, 10
+
+
+async def closed(facts: dict[str, Any], prices: dict[str, str], clients: int, seconds: float) -> tuple[list[float], int]:
+    """Seconds per accepted post, sorted, and how many were not accepted."""
+    waits: list[float] = []
+    refused = count()
+    ends = time.monotonic() + seconds
+    headers = {"X-API-Key": facts["api_key"]}
+
+    async def client(http: aiohttp.ClientSession, number: int) -> None:
+        while time.monotonic() < ends:
+            body = {**signal_body(prices, COINS[number % len(COINS)], long=True), "idempotency_key": str(uuid7())}
+            began = time.monotonic()
+            async with http.post(facts["http"] + "/api/v1/signals", json=body) as answer:
+                await answer.read()
+            if answer.status == 201:
+                waits.append(time.monotonic() - began)
+            else:
+                next(refused)
+
+    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=clients)) as http:
+        await asyncio.gather(*(client(http, number) for number in range(clients)))
+    return sorted(waits), next(refused)
+
+
+def measure(facts: dict[str, Any], prices: dict[str, str], seconds: float) -> None:
+    """Print the table."""
+    print("\n── ingest, everything running " + "─" * 40)
+    for clients in CLIENTS:
+        waits, refused = asyncio.run(closed(facts, prices, clients, seconds))
+        print(f"{clients:>3} clients   {len(waits) / seconds:6.1f}/s   {_quantiles(waits)}   not accepted {refused}", flush=True)
+    for rate, span in ((50, seconds), (BURST_PER_S, BURST_S)):
+        run: Run = asyncio.run(drive(facts, rate, span, patience_s=0))
+        taken = len(run.accepted) / max(run.answered - run.began, 1e-9)
+        print(
+            f"{rate:>3}/s offered {taken:6.1f}/s   {_quantiles(sorted(run.acknowledged))}   not accepted {len(run.refused)}",
+            flush=True,
+        )
+
+
+def _quantiles(waits: list[float]) -> str:
+    return "  ".join(f"p{share * 100:g} {quantile(waits, share) * 1000:6.1f} ms" for share in (0.5, 0.95, 0.99))

@@ -1,0 +1,95 @@
+"""The gateway under hostile and parallel callers, through real HTTP: never a 5xx, never two signals for one key."""
+
+import json
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+
+from core.ids import uuid7
+from tests.stack import ROOT, Lens
+
+pytestmark = pytest.mark.stack
+
+FUZZ = ROOT.parent / "shared" / "data" / "fuzz"
+recorded = pytest.mark.skipif(not FUZZ.is_dir(), reason=f"no corpus at {FUZZ}")
+TEXTS = (
+    "event_type",
+    "symbol",
+    "signal_direction",
+    "entry_price",
+    "size",
+    "ts_utc",
+    "source",
+    "feature_profile",
+    "idempotency_key",
+)
+
+
+def test_fifty_at_once_with_one_key_are_one_signal_and_fifty_equal_answers(lens: Lens) -> None:
+    body, key = lens.body(), str(uuid7())
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: lens.post(body, **{"Idempotency-Key": key}), range(50)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 49 + [201]
+    shown = [answer.json() for answer in answers]
+    assert sum(not answer["duplicate"] for answer in shown) == 1
+    assert len({json.dumps({**answer, "duplicate": None}, sort_keys=True) for answer in shown}) == 1
+
+
+def test_the_key_may_come_in_the_header_its_alias_or_the_body_but_not_differ(lens: Lens) -> None:
+    body, key = lens.body(), str(uuid7())
+    first = lens.post(body, **{"X-Idempotency-Key": key})
+    second = lens.post({**body, "idempotency_key": key})
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["event_id"] == second.json()["event_id"]
+    differing = lens.post({**body, "idempotency_key": "another"}, **{"Idempotency-Key": key})
+    assert (differing.status_code, differing.json()["errors"][0]["pointer"]) == (400, "/idempotency_key")
+
+
+def test_one_order_in_two_spellings_is_one_order(lens: Lens) -> None:
+    body, key = lens.body(), str(uuid7())
+    first = lens.post(body, **{"Idempotency-Key": key})
+    respelled = {**body, "symbol": "btc-perp", "size": "0.100"}
+    second = lens.post(respelled, **{"Idempotency-Key": key})
+    assert (first.status_code, second.status_code) == (201, 200)
+
+
+@recorded
+def test_no_file_of_the_json_test_suite_breaks_the_gateway(lens: Lens) -> None:
+    with tarfile.open(FUZZ / "JSONTestSuite.tar.xz") as archive:
+        files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        bodies = {name: file.read() for name, file in files.items() if file is not None}
+    assert len(bodies) > 300
+    answers = {name: raw(lens, body) for name, body in bodies.items()}
+    assert {name: status for name, status in answers.items() if not 400 <= status < 500} == {}
+
+
+@recorded
+def test_no_naughty_string_in_any_text_field_breaks_the_gateway(lens: Lens) -> None:
+    naughty = json.loads((FUZZ / "blns.json").read_text())
+    body = lens.body()
+    with ThreadPoolExecutor(8) as pool:
+        cases = [(field, text) for text in naughty for field in TEXTS]
+        statuses = list(pool.map(lambda case: raw(lens, encoded({**body, case[0]: case[1]})), cases))
+    assert [case for case, status in zip(cases, statuses, strict=True) if status >= 500] == []
+
+
+@recorded
+def test_naughty_strings_in_metadata_are_kept_or_refused(lens: Lens) -> None:
+    naughty = json.loads((FUZZ / "blns.json").read_text())
+    body = lens.body()
+    statuses = {text: raw(lens, encoded({**body, "metadata": {"note": text, text[:50]: 1}})) for text in naughty}
+    assert [text for text, status in statuses.items() if status >= 500] == []
+
+
+def raw(lens: Lens, body: bytes) -> int:
+    try:
+        return lens.http.post("/api/v1/signals", content=body, headers={"Content-Type": "application/json"}).status_code
+    except httpx2.TransportError as error:
+        pytest.fail(f"{body[:80]!r}: {error}")
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    return json.dumps(body).encode()
