@@ -30,11 +30,13 @@ def main() -> None:
     options = _parse()
     with tempfile.TemporaryDirectory(prefix="lens-bench-") as directory:
         environ = {**os.environ, "LENS_DATA_DIR": directory, "LENS_HTTP_PORT": _free_port(), "LENS_WS_PORT": _free_port()}
+        environ |= {"DJANGO_SETTINGS_MODULE": "bench.bare"} if options.ingest else {}
         with Stack(environ) as stack:
             _warm(stack.facts)
             if options.ingest:
                 prices = httpx2.post(stack.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json()
                 ingest.measure(stack.facts, prices, options.seconds)
+                ingest.against_bare(stack, prices, options.seconds)
                 return
             for rate, latency in [(options.rate, options.model_latency)] if options.rate else STANDARD:
                 _measure(stack, rate, latency, options.seconds)

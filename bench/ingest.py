@@ -11,13 +11,18 @@ from typing import Any
 import aiohttp
 
 from bench.load import COINS, Run, drive, quantile, signal_body
+from bench.meter import cost
 from core.ids import uuid7
+from sandbox.stack import Stack
 
 CLIENTS = (1, 8, 32)
+GATEWAY, BARE = "/api/v1/signals", "/bare"
 BURST_PER_S, BURST_S = 300, 10
 
 
-async def closed(facts: dict[str, Any], prices: dict[str, str], clients: int, seconds: float) -> tuple[list[float], int]:
+async def closed(
+    facts: dict[str, Any], prices: dict[str, str], clients: int, seconds: float, path: str = GATEWAY
+) -> tuple[list[float], int]:
     """Seconds per accepted post, sorted, and how many were not accepted."""
     waits: list[float] = []
     refused = count()
@@ -28,7 +33,7 @@ async def closed(facts: dict[str, Any], prices: dict[str, str], clients: int, se
         while time.monotonic() < ends:
             body = {**signal_body(prices, COINS[number % len(COINS)], long=True), "idempotency_key": str(uuid7())}
             began = time.monotonic()
-            async with http.post(facts["http"] + "/api/v1/signals", json=body) as answer:
+            async with http.post(facts["http"] + path, json=body) as answer:
                 await answer.read()
             if answer.status == 201:
                 waits.append(time.monotonic() - began)
@@ -53,6 +58,21 @@ def measure(facts: dict[str, Any], prices: dict[str, str], seconds: float) -> No
             f"{rate:>3}/s offered {taken:6.1f}/s   {_quantiles(sorted(run.acknowledged))}   not accepted {len(run.refused)}",
             flush=True,
         )
+
+
+def against_bare(stack: Stack, prices: dict[str, str], seconds: float) -> None:
+    """What a signal costs at the gateway beside a bare view that inserts one row, with every worker down: web and PostgreSQL."""
+    for name in ("worker-evaluate", "worker-core", "beat"):
+        stack.supervisor.hold(name)
+    for path in (BARE, GATEWAY):
+        before = _spent(stack)
+        waits, _ = asyncio.run(closed(stack.facts, prices, 8, seconds, path))
+        spent = (_spent(stack) - before) / max(len(waits), 1) * 1000
+        print(f"{path:<16} {len(waits) / seconds:6.1f}/s   {_quantiles(waits)}   {spent:5.2f} CPU ms a request", flush=True)
+
+
+def _spent(stack: Stack) -> float:
+    return sum(cost(pid).cpu_s for name in ("web-0", "postgres") if (pid := stack.process(name).pid))
 
 
 def _quantiles(waits: list[float]) -> str:
