@@ -98,10 +98,10 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
     """The processes of the product itself, started side by side."""
 
     def row(name: str, command: str, *, ready: Probe = running, grace: float = 10.0) -> Process:
-        # On a busy machine the gateway and the sockets go first: what is taken may wait, what is not taken is lost.
-        behind = ["nice", "-n", "10"] if name.startswith("worker") else []
-        argv = [*behind, PYTHON, "-m", *command.split()]
-        return Process(name=name, argv=argv, env=env, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
+        argv = [PYTHON, "-m", *command.split()]
+        # Those who answer people check a connection before they use it; workers retry instead.
+        checked = {} if name.startswith("worker") else {"DATABASE_HEALTH_CHECKS": "1"}
+        return Process(name=name, argv=argv, env={**env, **checked}, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
 
     granian = (
         f"granian --interface wsgi --host {plan.host} --port {plan.http_port} --workers {plan.web_workers} --blocking-threads 8"
