@@ -86,7 +86,7 @@ DATABASES = {
         **dj_database_url.parse(address("DATABASE_URL", STACK, "database")),
         "CONN_MAX_AGE": 0,
         # One empty query per checkout: after a database restart no request has to fail to find out that its connection is dead.
-        # Workers do without: there the error is transient, the row is retried, and the query would cost 3 ms a signal.
+        # Workers do without: there the error is transient, the row is retried, and a signal would pay for the query several times.
         "CONN_HEALTH_CHECKS": os.environ.get("DATABASE_HEALTH_CHECKS") == "1",
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {
