@@ -1,7 +1,8 @@
-"""The base of views that take bodies from outside."""
+"""What views share about who asks: the caller behind a request, and the watch over invalid bodies from outside."""
 
 from typing import Any
 
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -11,6 +12,14 @@ from access.throttling import exempt, watch
 from core.problem import Problem, code_of
 
 INVALID = {"validation_error", "malformed_json", "payload_too_large", "unsupported_media_type", "idempotency_key_reused"}
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks. Raises Problem unauthenticated."""
+    caller: Any = request.user
+    if not isinstance(caller, Caller):
+        raise Problem("unauthenticated", "A key is required.")
+    return caller
 
 
 class WatchedView(APIView):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from access.models import Scope
+from access.views import caller_of
 from console import detail, items, lists, shapes
 from console.conditional import tagged
 from console.queries import DecisionsQuery, EventsQuery, ExpandQuery, LettersQuery, PageQuery, Query, VerdictsQuery
@@ -81,7 +82,7 @@ class DecisionView(APIView):
     def get(self, request: Request, decision_id: UUID) -> Response:
         """The decision, the prompt's version, every hash, and what the call took."""
         _asked(request, Query)
-        row = lists.judged(lists.caller_of(request), {}).filter(pk=decision_id).first()
+        row = lists.judged(caller_of(request), {}).filter(pk=decision_id).first()
         if row is None:
             raise Problem("not_found", "No such decision.")
         return tagged(request, items.decisions([row], rested=True)[0])
@@ -118,7 +119,7 @@ class LetterView(APIView):
     def get(self, request: Request, letter_id: UUID) -> Response:
         """The letter with the work it stands for and where that broke."""
         _asked(request, Query)
-        row = lists.buried(lists.caller_of(request), {}).filter(pk=letter_id).first()
+        row = lists.buried(caller_of(request), {}).filter(pk=letter_id).first()
         if row is None:
             raise Problem("not_found", "No such dead letter.")
         return tagged(request, items.letter(row, whole=True))
@@ -177,6 +178,6 @@ def _asked(request: Request, query: type[Query]) -> dict[str, Any]:
 def _visible(request: Request, event_id: UUID) -> Signal:
     """The signal, if it exists and is this caller's business; otherwise 404, so that nobody learns of others' ids."""
     signal = by_id(event_id)
-    if signal is None or not lists.caller_of(request).sees(signal.source):
+    if signal is None or not caller_of(request).sees(signal.source):
         raise Problem("not_found", "No such event.")
     return signal

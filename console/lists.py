@@ -9,11 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.services import Caller
+from access.views import caller_of
 from audit.models import DeadLetter
 from console import detail, items, queries
 from console.health import health_of
 from console.paging import Order, asked_for, links, opened, read_page
-from core.problem import Problem
 from evaluation.models import Decision, EvaluationModel, Verdict
 from signals.models import Signal, Source
 
@@ -65,14 +65,6 @@ class Listing:
         cursor = opened(asked["cursor"], self.order) if "cursor" in asked else None
         page = read_page(self.rows(caller_of(request), asked), self.order, asked["limit"], cursor)
         return Response({"results": self.shown(page.rows), **links(request, page, self.order)})
-
-
-def caller_of(request: Request) -> Caller:
-    """Who asks. Raises Problem unauthenticated."""
-    caller: Any = request.user
-    if not isinstance(caller, Caller):
-        raise Problem("unauthenticated", "A key is required.")
-    return caller
 
 
 def sent(caller: Caller, asked: Asked) -> QuerySet[Signal]:

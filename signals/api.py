@@ -9,8 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from access.models import Scope
-from access.services import Caller
-from access.views import WatchedView
+from access.views import WatchedView, caller_of
 from core.clock import iso, parse_zoned
 from core.money import plain_or_none
 from core.problem import Problem
@@ -131,7 +130,7 @@ class SignalsView(WatchedView):
         shape = SignalSerializer(data=request.data)
         shape.is_valid(raise_exception=True)
         fields = dict(shape.validated_data)
-        caller = _caller(request)
+        caller = caller_of(request)
         key = _idempotency_key(request, fields.pop("idempotency_key"))
         if not caller.sees(fields["source"]):
             raise Problem("forbidden", "This key may not send signals for that source.")
@@ -149,7 +148,7 @@ class ValidateView(APIView):
         shape.is_valid(raise_exception=True)
         fields = dict(shape.validated_data)
         key = _idempotency_key(request, fields.pop("idempotency_key"))
-        if not _caller(request).sees(fields["source"]):
+        if not caller_of(request).sees(fields["source"]):
             raise Problem("forbidden", "This key may not send signals for that source.")
         return Response({**_canonical(fields), "idempotency_key": key})
 
@@ -158,13 +157,6 @@ def _canonical(fields: dict[str, Any]) -> dict[str, Any]:
     """The signal as it is shown: decimal texts, UTC with milliseconds, null where there is nothing."""
     amounts = {name: plain_or_none(fields[name]) for name in ("entry_price", "size", "liquidation_price")}
     return {**fields, **amounts, "ts_utc": iso(fields["ts_utc"]), "feature_profile": fields["feature_profile"] or None}
-
-
-def _caller(request: Request) -> Caller:
-    caller: Any = request.user
-    if not isinstance(caller, Caller):
-        raise Problem("unauthenticated", "A key is required.")
-    return caller
 
 
 def _idempotency_key(request: Request, in_body: str | None) -> str | None:

@@ -1,11 +1,11 @@
 """`manage.py create_api_key NAME --scopes a,b`: make a key and show it once."""
 
-import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.management.arguments import limit, span
+from access.management.shown import show_once
 from access.models import Scope
 from access.services import create_key
 from access.windows import Limits
@@ -40,11 +40,7 @@ class Command(BaseCommand):
             )
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
-        if options["json"]:
-            self.stdout.write(json.dumps({"id": str(key.pk), "name": key.name, "key": text, "scopes": key.scopes}))
-        else:
-            self.stdout.write(text)
-            self.stderr.write("This key is shown once; keep it safe.")
+        show_once(self, key, text, as_json=options["json"])
 
 
 def _listed(text: str) -> list[str]:

@@ -1,6 +1,5 @@
 """`manage.py rotate_api_key PREFIX_OR_ID`: exchange a key for a new one and show that once."""
 
-import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.management.arguments import span
+from access.management.shown import show_once
 from access.models import ApiKey
 from access.services import NotRotatableError, rotate_key
 
@@ -29,11 +29,7 @@ class Command(BaseCommand):
             raise CommandError("There is no such key.", returncode=2) from error
         except NotRotatableError as error:
             raise CommandError(str(error), returncode=2) from error
-        if options["json"]:
-            self.stdout.write(json.dumps({"id": str(key.pk), "name": key.name, "key": text, "scopes": key.scopes}))
-        else:
-            self.stdout.write(text)
-            self.stderr.write("This key is shown once; keep it safe.")
+        show_once(self, key, text, as_json=options["json"])
 
 
 def _key_id(named: str) -> str:
