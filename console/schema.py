@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension, OpenApiViewExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.views import APIView
@@ -185,8 +185,8 @@ class SchemaView(_Faithful, SpectacularAPIView):
     """`GET /api/schema/`."""
 
 
-class SwaggerView(_Faithful, SpectacularSwaggerView):
-    """`GET /api/docs/`."""
+class SwaggerView(_Faithful, SpectacularSwaggerSplitView):
+    """`GET /api/docs/`; its script has an address of its own, so that none stands in the page."""
 
 
 class RedocView(_Faithful, SpectacularRedocView):
