@@ -16,6 +16,7 @@ from ta.volatility import AverageTrueRange
 
 from enrichment.bars import Bars, columns
 from enrichment.ports import Candles, Interval
+from enrichment.series import drawn
 from enrichment.wanted import EMA_PERIODS, WILDER_PERIODS, IndicatorSet, macd_needs
 
 FLAT_RSI = 50.0
@@ -27,7 +28,7 @@ class Reading:
 
     `n_bars` is the length of the unbroken history used, `missing` the number of bars the venue left out of the whole window.
     `warmup_err` bounds what the start of the history still weighs in the slowest value, relative to the close. `flat` means that
-    the close never moved.
+    the close never moved. `series` is the newest bars as text, for people; see `series.py`.
     """
 
     interval: Interval
@@ -39,6 +40,7 @@ class Reading:
     warmup_err: float | None = None
     missing: int = 0
     flat: bool = False
+    series: str = ""
 
     @property
     def short(self) -> bool:
@@ -76,6 +78,7 @@ def read(candles: Candles, wanted: IndicatorSet) -> Reading:
         warmup_err=_warmup_error(bars, wanted),
         missing=bars.missing,
         flat=flat,
+        series=drawn(candles),
     )
 
 

@@ -9,7 +9,8 @@ from signals.models import Signal
 class Enrichment(models.Model):
     """What was true when the signal was judged. Written once, never changed.
 
-    `payload` is the canonical JSON text exactly as models read it; `payload_hash` is its SHA-256.
+    `payload` is the canonical JSON text exactly as models read it; `payload_hash` is its SHA-256. `series` holds the newest bars of
+    the shortest timeframe behind it, for people (`series.py`); empty when that timeframe could not be had.
     """
 
     signal = models.ForeignKey(Signal, on_delete=models.PROTECT, related_name="enrichments")
@@ -18,6 +19,7 @@ class Enrichment(models.Model):
     provider = models.CharField(max_length=30)
     payload = models.TextField()
     payload_hash = models.CharField(max_length=64)
+    series = models.TextField(blank=True, db_default="")
     quality_flags = models.JSONField()
     quality_score = models.FloatField(null=True)
     provenance = models.JSONField(default=dict)

@@ -101,12 +101,19 @@ def _save(signal: Signal, frozen: Frozen) -> None:
             provider=seen.market,
             payload=frozen.payload,
             payload_hash=digest(frozen.payload),
+            series=_series(frozen),
             quality_flags=quality.flags,
             quality_score=quality.score,
             provenance=_provenance(frozen),
             duration_ms=frozen.duration_ms,
         )
     telemetry.enrichment_duration.labels(profile=frozen.profile.name).observe(frozen.duration_ms / 1000)
+
+
+def _series(frozen: Frozen) -> str:
+    """The bars of the profile's first timeframe, or nothing: bars of another one would not be what their name says."""
+    reading = frozen.snapshot.readings[frozen.profile.timeframes[0]]
+    return reading.series if isinstance(reading, Reading) else ""
 
 
 def _provenance(frozen: Frozen) -> dict[str, Any]:

@@ -107,6 +107,9 @@ def test_a_healthy_signal_is_enriched_whole(sent: Sent) -> None:
     entry = TimelineEntry.objects.get(event_id=signal.pk, status="enriched")
     assert entry.details == {"duration_ms": stored.duration_ms, "profile": "trend_follow_v1", "quality": 1.0}
     assert set(stored.provenance["timeframes"]) == {"15m", "1h", "4h"}
+    shown = json.loads(stored.series)
+    assert (shown["interval"], len(shown["bars"])) == ("15m", 96)
+    assert shown["bars"][-1][4] == pytest.approx(payload["timeframes"]["15m"]["close"], rel=1e-4)
 
 
 def test_the_symbol_becomes_the_venues_spelling(sent: Sent, venue: Exchange) -> None:
