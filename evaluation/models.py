@@ -10,9 +10,11 @@ from django.db import models
 from django.db.models.functions import Now
 
 from core.ids import uuid7
+from evaluation.ports import Endpoint
 from evaluation.prompting import versions
 from signals.models import Signal
 
+_NOT_NEGATIVE = MinValueValidator(0)
 _KEY_ENV = re.compile(r"[A-Z0-9_]+_API_KEY")
 
 
@@ -22,6 +24,31 @@ class Vendor(models.TextChoices):
     BASELINE = "baseline"
     OPENAI = "openai"
     OPENAI_COMPATIBLE = "openai_compatible"
+
+
+class Structured(models.TextChoices):
+    """How firmly a model can be held to a schema: the rungs of the ladder, the firmest first."""
+
+    STRICT_SCHEMA = "strict_schema", "Strict schema"
+    JSON_SCHEMA = "json_schema", "Schema, not strict"
+    JSON_OBJECT = "json_object", "JSON, schema in words"
+    PROMPT_ONLY = "prompt_only", "Text, schema in words"
+
+
+class Api(models.TextChoices):
+    """Which of OpenAI's two interfaces is spoken; other vendors have one."""
+
+    CHAT = "chat", "Chat completions"
+    RESPONSES = "responses", "Responses"
+
+
+class Effort(models.TextChoices):
+    """How long a reasoning model may think before it answers; what it thinks counts against its tokens."""
+
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class EvaluationModel(models.Model):
@@ -34,8 +61,14 @@ class EvaluationModel(models.Model):
     key_env = models.CharField(max_length=100, blank=True)
     timeout_ms = models.PositiveIntegerField(default=20_000, validators=[MinValueValidator(100), MaxValueValidator(120_000)])
     max_tokens = models.PositiveIntegerField(default=1_000, validators=[MinValueValidator(50), MaxValueValidator(32_000)])
-    temperature = models.FloatField(null=True, blank=True)
+    temperature = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(2)])
+    structured = models.CharField(max_length=20, choices=Structured.choices, default=Structured.STRICT_SCHEMA)
+    api = models.CharField(max_length=10, choices=Api.choices, default=Api.CHAT)
+    effort = models.CharField(max_length=10, choices=Effort.choices, blank=True)
     prompt_version = models.CharField(max_length=50, default="core_v1")
+    max_in_flight = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    calls_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    daily_budget_usd = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, validators=[_NOT_NEGATIVE])
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -44,6 +77,11 @@ class EvaluationModel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where and how this model is spoken to."""
+        return Endpoint(self.model_id, self.base_url, self.key_env, self.structured, self.api, self.effort)
 
     def clean(self) -> None:
         """What fields alone cannot say: the address is plain http(s), the key's variable looks like one, the prompt exists."""
@@ -132,7 +170,10 @@ class Decision(models.Model):
 
 
 class ModelCall(models.Model):
-    """One attempt at one answer, as it went over the wire: what was paid for, and the raw text."""
+    """One attempt at one answer, as it went over the wire: what was paid for, and the raw text.
+
+    `tokens_cached` is a part of `tokens_in`; `tokens_out` holds what the model thought as well as what it said.
+    """
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="calls")
     attempt = models.IntegerField()
@@ -143,7 +184,9 @@ class ModelCall(models.Model):
     finish_reason = models.CharField(max_length=30, blank=True)
     latency_ms = models.IntegerField()
     tokens_in = models.IntegerField(null=True)
+    tokens_cached = models.IntegerField(null=True)
     tokens_out = models.IntegerField(null=True)
+    structured = models.CharField(max_length=20, blank=True)
     raw_text = models.TextField(blank=True)
     error = models.TextField(blank=True)
     called_at = models.DateTimeField(db_default=Now())

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+from core.errors import Permanent
+
 Role = Literal["user", "assistant"]
 LONGEST_ECHO = 4_000
 
@@ -50,16 +52,26 @@ class Limits:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is reached: an empty `base_url` is the vendor's own; `key_env` names the variable that holds the key."""
+    """Where and how a model is spoken to, in the registry's words (evaluation/models.py).
+
+    An empty `base_url` is the vendor's own; `key_env` names the variable that holds the key; an empty `effort` is not mentioned.
+    """
 
     model_id: str
     base_url: str = ""
     key_env: str = ""
+    structured: str = "strict_schema"
+    api: str = "chat"
+    effort: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. `finish_reason` is in OpenAI's words (stop, length, content_filter, …); other clients translate theirs."""
+    """What came back.
+
+    `finish_reason` is in OpenAI's words (stop, length, content_filter, …); other clients translate theirs. `tokens_in` includes
+    `tokens_cached`, `tokens_out` includes what the model thought; None is unknown, never zero.
+    """
 
     text: str
     finish_reason: str = "stop"
@@ -67,7 +79,16 @@ class Reply:
     model_version: str = ""
     request_id: str = ""
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
+
+
+class Unreadable(Permanent):
+    """The server answered with something that is no answer. It was probably paid for, so it is not asked again; `raw` is kept."""
+
+    def __init__(self, detail: str, raw: str, **facts: Any) -> None:
+        super().__init__("bad_reply", detail, **facts)
+        self.raw = raw
 
 
 class ModelClient(Protocol):
@@ -77,5 +98,5 @@ class ModelClient(Protocol):
         """The reply, however odd its text.
 
         Raises Transient `timeout`, `rate_limited` (with retry_after when stated) or `provider_down`, and Permanent `auth_failed`,
-        `model_not_found`, `insufficient_quota`, `bad_request` or `bad_reply`.
+        `model_not_found`, `insufficient_quota`, `bad_request`, `host_not_allowed`, or Unreadable (`bad_reply`).
         """

@@ -23,7 +23,7 @@ from evaluation.facts import read
 from evaluation.models import Decision, DecisionStatus, EvaluationModel, ModelCall, Verdict
 from evaluation.outcomes import Outcome, accepted, failed, refused
 from evaluation.parsing import Failure, Parsed, bounded, parse
-from evaluation.ports import Endpoint, Limits, ModelClient, Prompt, Reply
+from evaluation.ports import Limits, ModelClient, Prompt, Reply, Unreadable
 from evaluation.prompting import render
 from evaluation.schemas import FALLBACK
 from evaluation.selectors import Round, look, registered
@@ -68,7 +68,7 @@ def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
         "schema_hash": prompt.schema_hash,
     }
     facts = read(prompt.payload)
-    talk = _Talk(held, model, client_for(model.vendor, Endpoint(model.model_id, model.base_url, model.key_env)))
+    talk = _Talk(held, model, client_for(model.vendor, model.endpoint))
     # Nothing is held in the database while a model thinks: a hundred threads share a dozen connections.
     connection.close()
     first = talk.ask(prompt)
@@ -92,13 +92,20 @@ class _Talk:
 
     def ask(self, prompt: Prompt, *, repair: bool = False) -> Reply:
         """The reply. Raises the client's errors, the failed call on record."""
-        call = ModelCall(decision_id=self._held.lease.decision_id, attempt=self._held.tries + 1, repair=repair, latency_ms=0)
+        call = ModelCall(
+            decision_id=self._held.lease.decision_id,
+            attempt=self._held.tries + 1,
+            repair=repair,
+            structured=self._model.structured,
+            latency_ms=0,
+        )
         self._held.calls.append(call)
         asked_at = time.monotonic()
         try:
             reply = self._client.ask(prompt, Limits(self._ends_at - asked_at, self._model.max_tokens, self._model.temperature))
         except LensError as error:
             call.outcome, call.error = error.code[:20], bounded(error.detail)
+            call.raw_text = bounded(error.raw) if isinstance(error, Unreadable) else ""
             raise
         finally:
             taken = time.monotonic() - asked_at
@@ -126,7 +133,7 @@ class _Talk:
         call.finish_reason = bounded(reply.finish_reason, 30)
         call.model_version = bounded(reply.model_version, 100)
         call.request_id = bounded(reply.request_id, 100)
-        call.tokens_in, call.tokens_out = reply.tokens_in, reply.tokens_out
+        call.tokens_in, call.tokens_cached, call.tokens_out = reply.tokens_in, reply.tokens_cached, reply.tokens_out
         for direction, tokens in (("in", reply.tokens_in), ("out", reply.tokens_out)):
             if tokens:
                 telemetry.model_tokens.labels(model=self._model.name, direction=direction).inc(tokens)

@@ -105,7 +105,7 @@ def test_the_admin_shows_history_escaped_and_lets_nobody_change_it(admin_client:
 
 def test_the_admin_adds_models_under_the_same_rules(admin_client: Client) -> None:
     form = {"name": "x", "vendor": "openai", "model_id": "m", "base_url": "gopher://x", "key_env": "PATH", "timeout_ms": 20_000,
-            "max_tokens": 1_000, "prompt_version": "core_v1"}  # fmt: skip
+            "max_tokens": 1_000, "prompt_version": "core_v1", "structured": "json_schema", "api": "chat"}  # fmt: skip
     page = admin_client.post(reverse("admin:evaluation_evaluationmodel_add"), form)
     assert page.status_code == 200
     assert "Use http:// or https://" in page.text
@@ -115,4 +115,5 @@ def test_the_admin_adds_models_under_the_same_rules(admin_client: Client) -> Non
         ).status_code
         == 302
     )
-    assert EvaluationModel.objects.get().key_env == "OPENAI_API_KEY"
+    model = EvaluationModel.objects.get()
+    assert (model.key_env, model.structured) == ("OPENAI_API_KEY", "json_schema")
