@@ -36,6 +36,7 @@ PREFIX = "lens:limit:"
 STORE_TIMEOUT_S = 0.25
 AWAY_S = 1.0
 PEER_FACTOR = 10
+DEFAULT_BURST = 120
 
 
 class Limiter:
@@ -166,10 +167,11 @@ def charged(identity: str, limits: Limits, idempotency_key: str | None) -> Itera
 
 
 def watch(peer: str) -> None:
-    """Counts a request of this peer that was unauthenticated or invalid. Raises Problem rate_limited beyond 10 × BURST a minute."""
-    cap = PEER_FACTOR * settings.LENS.rate_limit_burst
-    if not cap:
-        return
+    """Counts a request of this peer that was unauthenticated or invalid. Raises Problem rate_limited beyond 10 × BURST a minute.
+
+    With `LENS_RATE_LIMIT_BURST=0` signals are not limited; guesses still are, by the setting's default.
+    """
+    cap = PEER_FACTOR * (settings.LENS.rate_limit_burst or DEFAULT_BURST)
     asked = (Window("peer", cap, BURST_SPAN_S),)
     ruling = limiter().charge(f"failed:{_neighbourhood(peer)}", secrets.token_hex(8), asked)
     if not ruling.accepted:

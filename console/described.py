@@ -48,8 +48,8 @@ class LensSchema(AutoSchema):
 
 
 def public_only(endpoints: list[Any]) -> list[Any]:
-    """The described addresses: those of the versioned API, so that probes are not described twice."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
+    """The described addresses: those of the versioned API, so that probes are not described twice, and none again with a slash."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX) and not endpoint[0].endswith("/")]
 
 
 def without_marks(result: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension, OpenApiViewExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework import serializers
@@ -127,6 +128,36 @@ class SubmitDoor(OpenApiViewExtension):
                 """Shape and consistency are judged at once; age, drift and the asset afterwards, on the signal's timeline.
 
                 201 with the new event, or 200 with the first answer again when the idempotency key was used for the same body.
+                """
+
+        return Described
+
+
+class HookDoor(OpenApiViewExtension):
+    """`POST /hooks/{kind}/{token}`."""
+
+    target_class = "signals.hooks.api.HookView"
+
+    def view_replacement(self) -> type[APIView]:
+        class Described(self.target_class):  # type: ignore[misc, name-defined]
+            """The door with its description."""
+
+            described_problems = (400, 403, 404, 409, 413, 422, 429, 503)
+
+            @extend_schema(
+                summary="An alert from a sender that cannot set headers",
+                parameters=[
+                    OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=["tradingview", "generic"]),
+                    OpenApiParameter("token", str, OpenApiParameter.PATH, description="The hook's secret."),
+                    IDEMPOTENCY_KEY,
+                ],
+                request={"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR},
+                responses={201: shapes.Accepted, 200: shapes.Accepted},
+            )
+            def post(self, request: Any, kind: str, token: str) -> Any:
+                """Read with the hook's mapping, whatever the content type says, then checked as `POST /signals` checks.
+
+                A refused message is answered with a hint for its author and kept in the inbox of rejected inputs.
                 """
 
         return Described

@@ -19,7 +19,9 @@ probe_urls = [
     path("ready", probes.ReadyView.as_view()),
     path("metrics", probes.MetricsView.as_view()),
 ]
-hooks = [re_path(r"^hooks/(?P<kind>[^/]+)/(?P<token>[^/]+)/?$", HookView.as_view(start=pipeline.start))]
+hook = HookView.as_view(start=pipeline.start)
+# Senders' address fields like to add a slash.
+hooks = [path("hooks/<str:kind>/<str:token>", hook), path("hooks/<str:kind>/<str:token>/", hook)]
 v1: list[URLPattern | URLResolver] = [
     *probe_urls,
     *hooks,

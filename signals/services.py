@@ -1,13 +1,15 @@
-"""Taking a signal in: one transaction holds the signal and its first timeline entry; the same key gives the same signal."""
+"""Taking a signal in: one statement stores the signal and its first timeline entry; the same key gives the same signal."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
+from django.db import IntegrityError, connection, transaction
+from django.db.models import NOT_PROVIDED
 
-from audit.services import record
+from audit.services import RECORD_EACH
 from core import telemetry
 from core.canonical import canonical, digest
 from core.crashpoints import crashpoint
@@ -17,6 +19,23 @@ from signals.models import Signal, Source
 
 _known_sources: set[str] = set()
 MOST_LABELS = 100
+_UNSTORABLE = "The signal could not be stored; send it again."
+
+# Every signal comes through here: one statement in place of a transaction with two, and the unique constraint answers a repeated
+# key without an error. Columns with a default in the database are left to it.
+_WRITTEN = [field for field in Signal._meta.concrete_fields if field.db_default is NOT_PROVIDED and field.name != "next_attempt_at"]
+_INSERT = """
+WITH new AS (
+  INSERT INTO signals_signal ({columns}, next_attempt_at) VALUES ({values}, now() + %s * interval '1 second')
+  ON CONFLICT (caller, idempotency_key) DO NOTHING
+  RETURNING id, received_at
+), told AS ({entry})
+SELECT received_at FROM new
+""".format(  # noqa: S608  nothing but the model's own column names
+    columns=", ".join(field.attname for field in _WRITTEN),
+    values=", ".join(["%s"] * len(_WRITTEN)),
+    entry=RECORD_EACH.format(rows="new"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,45 +58,53 @@ def submit(submission: Submission, start: Callable[[str], None]) -> tuple[Signal
     `start(event_id)` is called after the commit and may fail: the sweep finds the row. Raises Problem idempotency_key_reused when
     the key belongs to another body.
     """
+    crashpoint("submit.before_save")
     try:
-        with transaction.atomic():
-            signal = _insert(submission)
-            transaction.on_commit(lambda: start(str(signal.pk)), robust=True)
-            crashpoint("submit.before_commit")
-    except IntegrityError:
+        signal = _insert(submission)
+    except IntegrityError as error:
+        raise Problem("conflict", _UNSTORABLE) from error
+    if signal is None:
         return _replayed(submission), False
+    crashpoint("submit.after_save")
+    transaction.on_commit(lambda: start(str(signal.pk)), robust=True)
     telemetry.signals_received.labels(source=_label(signal.source)).inc()
     return signal, True
 
 
-def _insert(submission: Submission) -> Signal:
+def _insert(submission: Submission) -> Signal | None:
+    """The new row and its timeline entry, in one statement and so in one commit; None when the key is taken."""
     signal = Signal(
         **submission.fields,
         caller=submission.caller,
         idempotency_key=submission.idempotency_key,
         fingerprint=submission.fingerprint,
-        next_attempt_at=Now() + FIRST_LOOK,
     )
-    signal.save(force_insert=True)
-    record(signal.pk, "received", {"source": signal.source})
-    _register(signal.source)
+    with nullcontext() if signal.source in _known_sources else _meeting(signal.source), connection.cursor() as cursor:
+        values = [field.get_db_prep_save(getattr(signal, field.attname), connection) for field in _WRITTEN]
+        cursor.execute(_INSERT, [*values, FIRST_LOOK.total_seconds(), "received", json.dumps({"source": signal.source})])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    (signal.received_at,) = row
     return signal
+
+
+@contextmanager
+def _meeting(source: str) -> Iterator[None]:
+    """A source appears with its first accepted signal, in one commit with it; those this process has met cost no query."""
+    with transaction.atomic():
+        yield
+        Source.objects.bulk_create([Source(name=source)], ignore_conflicts=True)
+        transaction.on_commit(lambda: _known_sources.add(source), robust=True)
 
 
 def _replayed(submission: Submission) -> Signal:
     found = Signal.objects.filter(caller=submission.caller, idempotency_key=submission.idempotency_key).first()
     if found is None:
-        raise Problem("conflict", "The signal could not be stored; send it again.")
+        raise Problem("conflict", _UNSTORABLE)
     if found.fingerprint != submission.fingerprint:
         raise Problem("idempotency_key_reused", "This idempotency key was used with another body.")
     return found
-
-
-def _register(source: str) -> None:
-    """A source appears with its first accepted signal; known ones cost no query."""
-    if source not in _known_sources:
-        Source.objects.bulk_create([Source(name=source)], ignore_conflicts=True)
-        transaction.on_commit(lambda: _known_sources.add(source), robust=True)
 
 
 def _label(source: str) -> str:

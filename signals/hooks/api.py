@@ -14,7 +14,7 @@ from access.throttling import watch
 from access.views import WatchedView
 from access.windows import INHERITED
 from core.problem import Problem
-from signals.api import _accepted, _idempotency_key
+from signals.api import accepted, idempotency_key
 from signals.hooks.services import delivery, heard, may_come_from, reject
 from signals.hooks.tokens import hook_behind
 from signals.intake import take
@@ -32,7 +32,6 @@ class HookView(WatchedView):
 
     authentication_classes = []
     permission_classes = []
-    schema = None
     start: Callable[[str], None] = staticmethod(leave_to_the_sweep)
 
     def post(self, request: Request, kind: str, token: str) -> Response:
@@ -41,12 +40,12 @@ class HookView(WatchedView):
         raw: bytes = request.body
         heard(hook)
         try:
-            taken = take(delivery(hook, raw, _idempotency_key(request, None)), INHERITED, self.start)
+            taken = take(delivery(hook, raw, idempotency_key(request, None)), INHERITED, self.start)
         except Problem as refused:
             # Such senders do not repeat what was answered 4xx: the inbox is where a refused alert can still be found.
             reject(hook, raw, request.headers.get("Content-Type", ""), str(refused.detail))
             raise
-        return _accepted(taken)
+        return accepted(taken)
 
     def _open(self, request: Request, kind: str, token: str) -> HookSource:
         """The hook behind the address; from here on the request is its caller's. Guessing at addresses is counted by peer."""

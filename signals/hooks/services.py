@@ -10,11 +10,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from rest_framework.exceptions import ValidationError
 
 from core.canonical import canonical, digest
 from core.clock import now, seconds
 from core.problem import Problem, pointers
-from signals.api import SignalSerializer
+from signals.api import check_signal
 from signals.hooks.bodies import UnreadableError, read_body
 from signals.hooks.mapping import Mapped, Plan, map_sample
 from signals.hooks.rules import merged
@@ -69,11 +70,11 @@ def read_message(hook: HookSource, raw: bytes, arrived: datetime) -> Interpretat
     mapped = map_sample(read_body(raw), plan_of(hook), arrived)
     if mapped.problems:
         return Interpretation(mapped, {}, mapped.problems)
-    shape = SignalSerializer(data=mapped.fields)
-    if shape.is_valid():
-        return Interpretation(mapped, dict(shape.validated_data), [])
-    found = [mapped.explain(item["pointer"].lstrip("/") or "message", item["detail"]) for item in pointers(shape.errors)]
-    return Interpretation(mapped, {}, found)
+    try:
+        return Interpretation(mapped, check_signal(mapped.fields), [])
+    except ValidationError as error:
+        found = [mapped.explain(item["pointer"].lstrip("/") or "message", item["detail"]) for item in pointers(error.detail)]
+        return Interpretation(mapped, {}, found)
 
 
 def delivery(hook: HookSource, raw: bytes, header_key: str | None) -> Delivery:

@@ -45,16 +45,17 @@ def test_a_worker_killed_after_the_last_answer_pays_nothing_twice(lens: Lens) ->
     balance(lens, sent, within=90)
 
 
-def test_a_gateway_killed_before_its_commit_took_nothing_and_takes_the_repeat(lens: Lens) -> None:
+@pytest.mark.parametrize(("point", "status"), [("submit.before_save", 201), ("submit.after_save", 200)])
+def test_a_gateway_killed_before_it_answers_takes_the_repeat_once(lens: Lens, point: str, status: int) -> None:
     body, key = lens.body(), str(uuid7())
-    (lens.stack.plan.data_dir / "run" / "crash-at-submit.before_commit").touch()
+    (lens.stack.plan.data_dir / "run" / f"crash-at-{point}").touch()
     with pytest.raises(httpx2.TransportError):
         lens.post(body, **{"Idempotency-Key": key})
     ends = time.monotonic() + 30
     while (answer := _repeated(lens, body, key)) is None:
         assert time.monotonic() < ends
         time.sleep(0.1)
-    assert answer.status_code == 201
+    assert answer.status_code == status
     balance(lens, [answer.json()["event_id"]])
 
 
