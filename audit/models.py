@@ -40,6 +40,8 @@ class DeadLetter(models.Model):
     reason_code = models.CharField(max_length=50)
     error_type = models.CharField(max_length=200)
     error_message = models.TextField()
+    # The same for letters of one cause: where it broke and how, without what it broke on.
+    fingerprint = models.CharField(max_length=16, blank=True)
     traceback = models.TextField(blank=True)
     payload = models.JSONField(default=dict)
     attempts = models.IntegerField(default=0)
@@ -57,7 +59,24 @@ class DeadLetter(models.Model):
             models.Index(fields=["-created_at"], name="dead_letter_newest"),
             models.Index(fields=["event_id"], name="dead_letter_event"),
             models.Index(fields=["stage", "reason_code"], name="dead_letter_open", condition=models.Q(status="open")),
+            models.Index(fields=["fingerprint"], name="dead_letter_cause", condition=models.Q(status="open")),
         ]
 
     def __str__(self) -> str:
         return f"{self.stage}/{self.reason_code} {self.event_id}"
+
+
+class LetterAct(models.Model):
+    """What was done about a letter: who, when and why. Written in the transaction that did it."""
+
+    letter = models.ForeignKey(DeadLetter, on_delete=models.CASCADE, related_name="acts")
+    status = models.CharField(max_length=10, choices=DeadLetter.Status.choices)
+    actor = models.CharField(max_length=150)
+    note = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.status} by {self.actor}"

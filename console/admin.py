@@ -1,17 +1,12 @@
 """The dead letters: what could not be done, why, and the two things a person can do about it."""
 
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from audit.models import DeadLetter
-from audit.services import close
+from console.letters import requeue, settle
 from core.admin import ReadOnly
-from lens_project import pipeline
-from signals.lifecycle import advance
-from signals.models import Status
-from signals.selectors import buried
 
 MOST_AT_ONCE = 50
 
@@ -34,21 +29,14 @@ class DeadLetterAdmin(ReadOnly, admin.ModelAdmin[DeadLetter]):
     def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Back to where each stood; letters that are not open are left alone."""
         letters = list(queryset[:MOST_AT_ONCE])
-        requeued = sum(pipeline.replay(letter, str(request.user)) for letter in letters)
+        requeued = sum(requeue([letter.pk for letter in letters], str(request.user), "Retried in the admin."))
         self.message_user(request, f"{requeued} of {len(letters)} signals are on their way again.")
 
     @admin.action(description=f"Discard the selected letters (at most {MOST_AT_ONCE})", permissions=["requeue"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Close them for good; their signals end failed."""
-        discarded = sum(_discard(letter, str(request.user)) for letter in list(queryset[:MOST_AT_ONCE]))
+        discarded = sum(
+            settle(letter.pk, DeadLetter.Status.DISCARDED, str(request.user), "Discarded in the admin.")
+            for letter in list(queryset[:MOST_AT_ONCE])
+        )
         self.message_user(request, f"{discarded} letters discarded.")
-
-
-def _discard(letter: DeadLetter, actor: str) -> bool:
-    with transaction.atomic():
-        if not close(letter.pk, DeadLetter.Status.DISCARDED, actor=actor, note="Discarded in the admin."):
-            return False
-        signal = buried(letter.event_id).first()
-        if signal is not None:
-            advance(signal, Status.FAILED, details={"discarded_by": actor})
-    return True

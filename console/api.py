@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from access.models import Scope
 from access.views import caller_of
-from console import detail, items, lists, shapes
+from console import detail, items, letter_shapes, lists, shapes
 from console.conditional import tagged
 from console.queries import DecisionsQuery, EventsQuery, ExpandQuery, LettersQuery, PageQuery, Query, VerdictsQuery
 from core.broker import queue_depths
@@ -115,7 +115,9 @@ class LetterView(APIView):
 
     required_scope = Scope.EVENTS_READ
 
-    @extend_schema(summary="One dead letter whole", parameters=shapes.CONDITIONAL, responses=shapes.unless_held(shapes.WholeLetter))
+    @extend_schema(
+        summary="One dead letter whole", parameters=shapes.CONDITIONAL, responses=shapes.unless_held(letter_shapes.WholeLetter)
+    )
     def get(self, request: Request, letter_id: UUID) -> Response:
         """The letter with the work it stands for and where that broke."""
         _asked(request, Query)

@@ -62,6 +62,7 @@ def letter(row: DeadLetter, *, whole: bool = False) -> dict[str, Any]:
         "reason_code": row.reason_code,
         "error_type": row.error_type,
         "error_message": row.error_message,
+        "fingerprint": row.fingerprint,
         "attempts": row.attempts,
         "retry_count": row.retry_count,
         "status": row.status,
@@ -71,7 +72,10 @@ def letter(row: DeadLetter, *, whole: bool = False) -> dict[str, Any]:
         "resolved_by": row.resolved_by or None,
         "resolution_note": row.resolution_note or None,
     }
-    return {**shown, "payload": row.payload, "traceback": row.traceback or None} if whole else shown
+    if not whole:
+        return shown
+    acts = [{"status": act.status, "actor": act.actor, "note": act.note or None, "at": iso(act.at)} for act in row.acts.all()]
+    return {**shown, "payload": row.payload, "traceback": row.traceback or None, "history": acts}
 
 
 def judge(model: EvaluationModel, health: Health) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _BURIED = {
     "status": "status",
     "stage": "stage__in",
     "reason_code": "reason_code",
+    "fingerprint": "fingerprint",
     "event_id": "event_id",
     "since": "created_at__gte",
     "until": "created_at__lt",

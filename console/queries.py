@@ -113,13 +113,21 @@ class VerdictsQuery(DecisionsQuery):
     """As for decisions; `model` and `status` ask for a vote by that model, with that status."""
 
 
-class LettersQuery(SpanQuery):
-    """`since` and `until` speak of `created_at`."""
+class LettersFilter(Query):
+    """Which dead letters; `since` and `until` speak of `created_at`."""
 
-    status = serializers.ChoiceField(DeadLetter.Status.choices, required=False)
     stage = StageField(STAGES, required=False)
     reason_code = serializers.CharField(max_length=50, required=False)
+    fingerprint = serializers.RegexField(r"^[0-9a-f]{16}$", required=False, help_text="One cause, as a letter names it.")
     event_id = serializers.UUIDField(required=False)
+    since = InstantField(required=False, help_text="Inclusive.")
+    until = InstantField(required=False, help_text="Exclusive.")
+
+
+class LettersQuery(LettersFilter, PageQuery):
+    """A page of them, in any state."""
+
+    status = serializers.ChoiceField(DeadLetter.Status.choices, required=False)
     resolved = serializers.BooleanField(required=False, help_text="Whether it is resolved or discarded.")
 
 

@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from pydantic import BaseModel, Field
 
+from console.letter_shapes import Letter
 from core.problem import TITLES
 from evaluation.models import DecisionStatus
 from publishing.frames import DecisionData
@@ -229,32 +230,6 @@ class Event(EventItem, EventStatus):
     enrichment: EnrichmentFacts | None
     decisions: list[RestedDecision]
     verdict: Conclusion | None
-
-
-class Letter(BaseModel):
-    """Work that was given up."""
-
-    id: UUID
-    event_id: UUID | None
-    stage: Annotated[str, Field(examples=["enrich"])]
-    reason_code: str
-    error_type: str
-    error_message: str
-    attempts: int
-    retry_count: int
-    status: Literal["open", "requeued", "resolved", "discarded"]
-    created_at: datetime
-    last_retry_at: datetime | None
-    resolved_at: datetime | None
-    resolved_by: str | None
-    resolution_note: str | None
-
-
-class WholeLetter(Letter):
-    """The same, with the work it stands for and where that broke."""
-
-    payload: dict[str, Any]
-    traceback: str | None
 
 
 class ModelHealth(BaseModel):

@@ -22,6 +22,7 @@ from evaluation.models import Decision, EvaluationModel, ModelCall
 from evaluation.outcomes import Outcome, failed
 from evaluation.selectors import deadline_from, registered
 from evaluation.settlement import Lease, keep, settle
+from signals.claims import facts
 from signals.models import Signal, Status
 
 LEASE_MARGIN = timedelta(seconds=5)
@@ -126,7 +127,8 @@ class EvaluationClaim:
         with transaction.atomic():
             self.settle(answer or failed(known, self.signal.event_type))
             if known.code == "internal_error":
-                bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload={"model": self.lease.model})
+                work = {**facts(self.signal), "model": self.lease.model}
+                bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload=work)
 
     def _postpone(self, wait: timedelta) -> None:
         due = Now() + Value(wait)

@@ -12,19 +12,22 @@ rows and sends what is still owed.
 import logging
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from celery import chain, group, signature
 from celery.canvas import Signature
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from audit.models import DeadLetter
 from audit.services import mark_requeued
 from core import telemetry
 from core.broker import queue_depths
+from core.clock import ZERO
 from evaluation import selectors as evaluations
 from publishing import selectors as stream
 from signals.lifecycle import advance
@@ -125,20 +128,24 @@ def resume(signal: Signal, depths: Mapping[str, int]) -> bool:
     return True
 
 
-def replay(letter: DeadLetter, actor: str) -> bool:
+def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZERO) -> bool:
     """Bring a buried signal back to where it stood. False when the letter is not open, or the signal no longer dead.
 
     One that died before it was enriched begins a new round, so that its real verdict is heard beside the fallback already told; one
-    that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives.
+    that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives. With `after`, the
+    sweep sends it that much later: a crowd that is brought back must not arrive as one.
     """
     with transaction.atomic():
         signal = buried(letter.event_id).select_for_update(no_key=True).first()
-        if signal is None or not mark_requeued(letter.pk):
+        if signal is None or not mark_requeued(letter.pk, actor, note):
             return False
         back_to = Status(signal.buried_from)
-        columns = {"evaluation": F("evaluation") + 1} if back_to == Status.QUEUED else {}
+        columns: dict[str, Any] = {"evaluation": F("evaluation") + 1} if back_to == Status.QUEUED else {}
+        if after:
+            columns["next_attempt_at"] = Now() + Value(after)
+        else:
+            transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
         advance(signal, back_to, details={"requeued_by": actor, "letter": str(letter.pk)}, **columns)
-        transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
     return True
 
 

@@ -7,7 +7,7 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from console import api as console
-from console import probes, schema
+from console import letters_api, probes, schema
 from core.problem import problem_response
 from lens_project import pipeline
 from publishing.api import StreamView
@@ -36,7 +36,11 @@ v1: list[URLPattern | URLResolver] = [
     path("decisions/<uuid:decision_id>", console.DecisionView.as_view()),
     path("verdicts", console.VerdictsView.as_view()),
     path("dlq", console.LettersView.as_view()),
+    path("dlq/retry", letters_api.RetryManyView.as_view()),
     path("dlq/<uuid:letter_id>", console.LetterView.as_view()),
+    path("dlq/<uuid:letter_id>/retry", letters_api.RetryView.as_view()),
+    path("dlq/<uuid:letter_id>/resolve", letters_api.ResolveView.as_view()),
+    path("dlq/<uuid:letter_id>/discard", letters_api.DiscardView.as_view()),
     path("models", console.ModelsView.as_view()),
     path("sources", console.SourcesView.as_view()),
     path("queue/depth", console.QueueDepthView.as_view()),

@@ -84,5 +84,7 @@ def claim(event_id: str | UUID, stage: str) -> SignalClaim | None:
 
 def facts(signal: Signal) -> dict[str, Any]:
     """The signal as a dead letter keeps it: whole, JSON-safe."""
-    names = ("event_type", "symbol", "signal_direction", "entry_price", "size", "liquidation_price", "ts_utc", "source")
-    return {name: None if (value := getattr(signal, name)) is None else str(value) for name in names}
+    sent = ("event_type", "symbol", "signal_direction", "entry_price", "size", "liquidation_price", "ts_utc", "source")
+    kept = ("feature_profile", "caller", "idempotency_key", "fingerprint")
+    whole = {name: None if (value := getattr(signal, name)) is None else str(value) for name in (*sent, *kept)}
+    return {**whole, "metadata": signal.metadata, "evaluation": signal.evaluation}

@@ -46,14 +46,15 @@ def advance(signal: Signal, to: Status, *, details: dict[str, Any] | None = None
     """Move the signal if it still stands where this worker saw it; the timeline row is written in the same transaction.
 
     Call it first inside `transaction.atomic()` and write other rows only if it returned True: False means another worker was
-    first. `columns` are set together with the status. On success `signal` carries the new status.
+    first. `columns` are set together with the status; a time for the
+    next look may be among them. On success `signal` carries the new status.
     """
     if to not in NEXT[Status(signal.status)]:
         raise ImpossibleMoveError(f"{signal.status} → {to}")
     if not connection.in_atomic_block:
         raise ImpossibleMoveError("advance needs a transaction of its caller")
     here = Signal.objects.filter(pk=signal.pk, status=signal.status, evaluation=signal.evaluation)
-    if not here.update(status=to, **_fresh_clockwork(to), **columns):
+    if not here.update(status=to, **{**_fresh_clockwork(to), **columns}):
         return False
     record(signal.pk, to, details)
     crashpoint(f"advance.{to}")

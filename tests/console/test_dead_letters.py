@@ -83,7 +83,16 @@ def test_the_command_counts_before_it_acts(make_signal: SignalFactory) -> None:
     assert {letter.status for letter in DeadLetter.objects.filter(pk__in=[letter.pk for letter in letters])} == {"requeued"}
 
 
-@pytest.mark.parametrize("arguments", [[], ["--stage", "enrich"], ["--since", "yesterday", "--yes"]])
+def test_the_command_closes_with_a_note(make_signal: SignalFactory) -> None:
+    letter = buried(make_signal())
+    said = {"stdout": StringIO(), "stderr": StringIO()}
+    call_command("resolve_dlq", "--event", str(letter.event_id), "--discard", "--note", "a test", "--yes", **said)
+    letter.refresh_from_db()
+    assert (letter.status, letter.resolution_note, letter.resolved_by) == ("discarded", "a test", "resolve_dlq")
+    assert Signal.objects.get().status == Status.FAILED
+
+
+@pytest.mark.parametrize("arguments", [[], ["--stage", "enrich"], ["--since", "yesterday", "--yes"], ["--stage", "moon", "--yes"]])
 def test_the_command_refuses_what_it_cannot_be_sure_of(make_signal: SignalFactory, arguments: list[str]) -> None:
     buried(make_signal())
     with pytest.raises(CommandError) as refused:

@@ -71,7 +71,7 @@ def test_the_verdict_brings_the_missing_decisions_along_and_closes_the_letters(m
     assert unpublished(signal) == ["chatgpt", "baseline"]
     letter = bury(signal.pk, "publish", Transient("database_down", "gone"), attempts=6, payload={})
     Signal.objects.filter(pk=signal.pk).update(buried_from=Status.EVALUATED)
-    mark_requeued(letter.pk)
+    mark_requeued(letter.pk, "ann", "")
     signal = conclude(signal)
     assert publish_verdict(signal) is True
     assert frames() == [(1, "decision", "gemini"), (2, "decision", "chatgpt"), (3, "decision", "baseline"), (4, "verdict", "")]
