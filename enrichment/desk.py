@@ -12,21 +12,50 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
+from typing import TypeVar
 
 from django.conf import settings
 
 from core.errors import LensError
 from enrichment.indicators import Reading, read
-from enrichment.ports import STEP, Interval, MarketDataProvider
+from enrichment.ports import STEP, Book, Interval, MarketDataProvider, PerpContext, PredictedFunding
 from enrichment.profiles import Profile
 from enrichment.providers import PROVIDERS
 from enrichment.sharing import Shared, landed
 from enrichment.wanted import IndicatorSet
 
-THREADS = 12
+THREADS = 16
 ASK_AGAIN_S = 2.0
 
 Key = tuple[str, Interval, int, IndicatorSet]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one signal wants to know of its coin at `at` (the database's clock), beside the price.
+
+    `derivatives` asks for funding, open interest and predicted funding; `reach_bps` for the book that far from the mid.
+    """
+
+    coin: str
+    at: datetime
+    profile: Profile
+    derivatives: bool = False
+    reach_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The answers, each asked for side by side. In place of one that cannot be had stands its error; None was not asked for.
+
+    `predicted` is None also where the venue predicts nothing for the coin.
+    """
+
+    readings: Mapping[Interval, Reading | LensError]
+    context: PerpContext | LensError | None = None
+    predicted: PredictedFunding | LensError | None = None
+    book: Book | LensError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +75,68 @@ class Desk:
 
     def __init__(self, provider: MarketDataProvider) -> None:
         self.provider = provider
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"{provider.name}-candles")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"{provider.name}-desk")
         self._readings: Shared[Key, _Kept] = Shared(self._pool)
+        # The provider keeps these itself; here those who ask at the same moment wait for one thread instead of each taking one.
+        self._contexts: Shared[str, PerpContext] = Shared(self._pool)
+        self._predictions: Shared[str, PredictedFunding | None] = Shared(self._pool)
+        self._books: Shared[tuple[str, int], Book] = Shared(self._pool)
 
-    def readings(self, coin: str, profile: Profile, at: datetime, within_s: float) -> Mapping[Interval, Reading | LensError]:
-        """Every timeframe of the profile as of `at`, asked for side by side; in place of one that cannot be had, its error."""
+    def look(self, asked: Question, within_s: float) -> Findings:
+        """Everything the question names, within so many seconds."""
         ends = time.monotonic() + within_s
-        flights = {interval: self._flight(coin, interval, profile, at) for interval in profile.timeframes}
-        return {interval: _outcome(flight, ends) for interval, flight in flights.items()}
+        flights = {interval: self._reading(asked, interval) for interval in asked.profile.timeframes}
+        around = self._context(asked), self._predicted(asked), self._book(asked)
+        readings = {interval: _reading(flight, ends) for interval, flight in flights.items()}
+        context, predicted, book = (_answer(around[0], ends), _answer(around[1], ends), _answer(around[2], ends))
+        return Findings(readings, context, predicted, book)
 
     def close(self) -> None:
         """Give back threads and connections; no call may follow."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.provider.close()
 
-    def _flight(self, coin: str, interval: Interval, profile: Profile, at: datetime) -> Future[_Kept]:
+    def _reading(self, asked: Question, interval: Interval) -> Future[_Kept]:
+        profile = asked.profile
+
         def load() -> _Kept:
-            asked = time.monotonic()
-            return _Kept(read(self.provider.candles(coin, interval, profile.bars, at), profile.indicators), asked)
+            began = time.monotonic()
+            return _Kept(read(self.provider.candles(asked.coin, interval, profile.bars, asked.at), profile.indicators), began)
 
-        return self._readings.ask((coin, interval, profile.bars, profile.indicators), load, lambda kept: kept.good_at(at))
+        key = (asked.coin, interval, profile.bars, profile.indicators)
+        return self._readings.ask(key, load, lambda kept: kept.good_at(asked.at))
+
+    def _context(self, asked: Question) -> Future[PerpContext] | None:
+        return self._contexts.ask(asked.coin, lambda: self.provider.context(asked.coin), _never) if asked.derivatives else None
+
+    def _predicted(self, asked: Question) -> Future[PredictedFunding | None] | None:
+        if not asked.derivatives:
+            return None
+        return self._predictions.ask(asked.coin, lambda: self.provider.predicted_funding(asked.coin), _never)
+
+    def _book(self, asked: Question) -> Future[Book] | None:
+        reach = asked.reach_bps
+        return (
+            None if reach is None else self._books.ask((asked.coin, reach), lambda: self.provider.book(asked.coin, reach), _never)
+        )
 
 
-def _outcome(flight: Future[_Kept], ends: float) -> Reading | LensError:
+def _reading(flight: Future[_Kept], ends: float) -> Reading | LensError:
     try:
         return landed(flight, ends - time.monotonic()).reading
     except LensError as error:
         return error
+
+
+def _answer(flight: Future[T] | None, ends: float) -> T | LensError | None:
+    try:
+        return None if flight is None else landed(flight, ends - time.monotonic())
+    except LensError as error:
+        return error
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def desk() -> Desk:

@@ -15,7 +15,7 @@ from core.clock import iso, now
 from core.crashpoints import crashpoint
 from enrichment import validation
 from enrichment.assembly import assemble, liquidation_gap
-from enrichment.desk import desk
+from enrichment.desk import Question, desk
 from enrichment.indicators import Reading
 from enrichment.models import Enrichment
 from enrichment.policy import policy
@@ -79,11 +79,11 @@ def _observe(signal: Signal, profile: Profile, at: datetime, started: float) -> 
     """Price first: a signal that has drifted costs no candles."""
     here = desk()
     coin = here.provider.coin(signal.symbol)
-    ticker = here.provider.mid(coin)
-    mid_age_s = max((now() - ticker.as_of).total_seconds(), 0.0)
+    ticker = here.provider.ticker(coin)
+    mid_age_s = max((now() - ticker.seen.as_of).total_seconds(), 0.0)
     drift = validation.check_drift(signal.opens, signal.entry_price, ticker.mid, settings.LENS.max_drift_bps)
-    readings = here.readings(coin, profile, at, within_s=started + TOGETHER_S - time.monotonic())
-    return Snapshot(here.provider.name, coin, at, ticker.mid, mid_age_s, drift, readings)
+    found = here.look(Question(coin, at, profile), within_s=started + TOGETHER_S - time.monotonic())
+    return Snapshot(here.provider.name, coin, at, ticker.mid, mid_age_s, drift, found.readings)
 
 
 def _save(signal: Signal, frozen: Frozen) -> None:

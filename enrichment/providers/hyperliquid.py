@@ -1,46 +1,40 @@
-"""Hyperliquid's public `POST /info`. The requests and what counts as a broken answer; nothing is retried here.
-
-| answer                          | becomes                                |
-|---------------------------------|----------------------------------------|
-| 429                             | Transient rate_limited, Retry-After    |
-| 5xx, connection refused or cut  | Transient provider_down                |
-| no whole answer within 4 s      | Transient timeout                      |
-| 3xx, not JSON, wrong or unsound | Transient bad_reply                    |
-| other 4xx                       | Permanent provider_refused             |
-"""
+"""Hyperliquid's public requests. Answers that serve many are shared, and what counts as a broken one is in `hyperliquid_wire`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
 
-import httpx2
-
-from core import telemetry
-from core.clock import from_ms, now, to_ms
+from core.clock import from_ms, to_ms
 from core.errors import Rejected, Transient
-from core.http import bounded_client, deadline
-from enrichment.ports import STEP, Candles, Interval, Ticker
-from enrichment.providers.hyperliquid_wire import parse_candles, parse_mids, parse_price, parse_universe, refusal
+from enrichment.ports import STEP, Book, Candles, Interval, PerpContext, PredictedFunding, Seen, Ticker
+from enrichment.providers import hyperliquid_wire as wire
+from enrichment.providers.depth import LEVELS, RAW, Aggregation, wide_enough
+from enrichment.providers.line import CALL_S, Line, Query
 from enrichment.sharing import Shared, landed
 
-CALL_S = 4.0
 WAIT_S = CALL_S + 0.5
-MIDS_SERVE_S = 0.25
+THREADS = 8
+# How long an answer serves those who ask next, from the moment it was asked for.
+TOUCH_SERVES_S = 1.0
+BOOK_SERVES_S = 2.0
+CONTEXTS_SERVE_S = 5.0
+PREDICTIONS_SERVE_S = 30.0
 UNIVERSE_SERVES_S = 300.0
 UNIVERSE_REST_S = 5.0
 
-Query = dict[str, Any]
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A parsed answer, and when it was asked for by both clocks."""
+class _Kept(Generic[V]):
+    """A parsed answer, and when it was asked for."""
 
-    values: dict[str, Any]
-    as_of: datetime
+    value: V
+    seen: Seen
     asked: float
 
     def younger_than(self, seconds: float) -> bool:
@@ -48,71 +42,130 @@ class _Kept:
 
 
 class Hyperliquid:
-    """The venue, or the simulator that speaks like it. `allMids` and `meta` answer for every coin, so their answers are shared."""
+    """The venue, or the simulator that speaks like it."""
 
     def __init__(self, name: str, base_url: str) -> None:
         self.name = name
-        self._url = f"{base_url.rstrip('/')}/info"
-        self._client = bounded_client(timeout=CALL_S)
-        # Two threads for the two shared questions: a price never waits behind candles.
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix=f"{name}-quotes")
-        self._shared: Shared[str, _Kept] = Shared(self._pool)
+        self._line = Line(name, base_url)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"{name}-quotes")
+        self._shared: Shared[tuple[Any, ...], _Kept[Any]] = Shared(self._pool)
 
     def coin(self, symbol: str) -> str:
         """See MarketDataProvider. An unknown symbol has the list read again, at most every five seconds: it may be new."""
-        found = _listed(self._kept("meta", parse_universe, UNIVERSE_SERVES_S), symbol)
-        found = found or _listed(self._kept("meta", parse_universe, UNIVERSE_REST_S), symbol)
+        found = _listed(self._universe(UNIVERSE_SERVES_S), symbol) or _listed(self._universe(UNIVERSE_REST_S), symbol)
         if found is None:
             raise Rejected("unknown_symbol", f"{symbol} is not traded on {self.name}.", symbol=symbol)
         return found
 
-    def mid(self, coin: str) -> Ticker:
-        """See MarketDataProvider."""
-        mids = self._kept("allMids", parse_mids, MIDS_SERVE_S)
-        return Ticker(coin, parse_price(mids.values.get(coin), coin), mids.as_of)
+    def ticker(self, coin: str) -> Ticker:
+        """See MarketDataProvider. A book that cannot be used leaves the venue's own mid, which comes with another request."""
+        try:
+            kept = self._levels(coin, RAW, TOUCH_SERVES_S)
+            mid = _middle(kept.value, coin)
+        except Transient as fault:
+            if fault.code == "rate_limited":
+                raise
+            return self._mid_only(coin, fault)
+        bid, ask = kept.value.bids[0].price, kept.value.asks[0].price
+        return Ticker(coin, mid, bid, ask, kept.value.time, kept.seen)
 
     def candles(self, coin: str, interval: Interval, count: int, until: datetime) -> Candles:
-        """See MarketDataProvider."""
+        """See MarketDataProvider. The venue sends whatever overlaps the span, so the grid's beginning does not matter."""
         step_ms = to_ms(from_ms(0) + STEP[interval])
         end_ms = to_ms(until) // step_ms * step_ms
-        span = {"startTime": end_ms - count * step_ms, "endTime": end_ms - 1}
-        body = self._ask({"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}})
-        return Candles(coin, interval, parse_candles(body, coin, interval, end_ms)[-count:])
+        span = {"startTime": max(end_ms - count * step_ms, 0), "endTime": end_ms - 1}
+        reply = self._line.ask({"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}})
+        return Candles(coin, interval, wire.parse_candles(reply.body, coin, interval, until)[-count:], reply.seen)
+
+    def book(self, coin: str, reach_bps: int) -> Book:
+        """See MarketDataProvider. The unaggregated book gives the mid, and serves itself where it reaches."""
+        raw = self._levels(coin, RAW, BOOK_SERVES_S)
+        mid = _middle(raw.value, coin)
+        finest = _book(coin, mid, RAW, raw)
+        if finest.reaches(reach_bps):
+            return finest
+        wide = wide_enough(mid, reach_bps)
+        return _book(coin, mid, wide, self._levels(coin, wide, BOOK_SERVES_S))
+
+    def context(self, coin: str) -> PerpContext:
+        """See MarketDataProvider."""
+        return _context(self._contexts(CONTEXTS_SERVE_S), coin)
+
+    def contexts(self) -> Sequence[PerpContext]:
+        """See MarketDataProvider."""
+        kept = self._contexts(0.0)
+        return [context for coin in kept.value if (context := _sound(kept, coin)) is not None]
+
+    def predicted_funding(self, coin: str) -> PredictedFunding | None:
+        """See MarketDataProvider."""
+        kept = self._kept({"type": "predictedFundings"}, wire.parse_predictions, PREDICTIONS_SERVE_S)
+        found = wire.parse_prediction(kept.value, coin)
+        return None if found is None else PredictedFunding(coin, found.rate / found.hours, from_ms(found.pays_at), kept.seen)
 
     def close(self) -> None:
         """See MarketDataProvider."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._client.close()
+        self._line.close()
 
-    def _kept(self, endpoint: str, parse: Callable[[bytes], dict[str, Any]], serves_s: float) -> _Kept:
-        def load() -> _Kept:
-            as_of, asked = now(), time.monotonic()
-            return _Kept(parse(self._ask({"type": endpoint})), as_of, asked)
+    def _mid_only(self, coin: str, fault: Transient) -> Ticker:
+        mids = self._kept({"type": "allMids"}, wire.parse_mids, TOUCH_SERVES_S)
+        return Ticker(coin, wire.parse_price(mids.value, coin), None, None, None, mids.seen, fault)
 
-        return landed(self._shared.ask(endpoint, load, lambda kept: kept.younger_than(serves_s)), WAIT_S)
+    def _universe(self, serves_s: float) -> Mapping[str, str | None]:
+        return self._kept({"type": "meta"}, wire.parse_universe, serves_s).value
 
-    def _ask(self, query: Query) -> bytes:
-        """The body of a 200 answer."""
-        started = time.perf_counter()
-        outcome = "unreachable"
-        try:
-            with deadline(CALL_S):
-                response = self._client.post(self._url, json=query)
-            outcome = str(response.status_code)
-        except httpx2.TimeoutException as error:
-            outcome = "timeout"
-            raise Transient("timeout", f"{self.name} gave no whole answer within {CALL_S:g} s.") from error
-        except httpx2.RequestError as error:
-            raise Transient("provider_down", f"{self.name} could not be reached.", cause=type(error).__name__) from error
-        finally:
-            labels = {"provider": self.name, "endpoint": query["type"]}
-            telemetry.provider_requests.labels(**labels, status=outcome).inc()
-            telemetry.provider_latency.labels(**labels).observe(time.perf_counter() - started)
-        if response.status_code != httpx2.codes.OK:
-            raise refusal(self.name, response)
-        return response.content
+    def _contexts(self, serves_s: float) -> _Kept[Mapping[str, Any]]:
+        return self._kept({"type": "metaAndAssetCtxs"}, wire.parse_contexts, serves_s)
+
+    def _levels(self, coin: str, grain: Aggregation, serves_s: float) -> _Kept[wire.Levels]:
+        query = {"type": "l2Book", "coin": coin, **grain.asked}
+        return self._kept(query, lambda body: wire.parse_book(body, coin), serves_s)
+
+    def _kept(self, query: Query, parse: Callable[[bytes], V], serves_s: float) -> _Kept[V]:
+        """The parsed answer, asked for at most `serves_s` ago."""
+
+        def load() -> _Kept[V]:
+            asked = time.monotonic()
+            reply = self._line.ask(query)
+            return _Kept(parse(reply.body), reply.seen, asked)
+
+        flight = self._shared.ask(tuple(query.items()), load, lambda kept: kept.younger_than(serves_s))
+        return landed(flight, WAIT_S)
 
 
-def _listed(universe: _Kept, symbol: str) -> str | None:
-    names: dict[str, str | None] = universe.values
-    return names.get(symbol) or names.get(symbol.lower())
+def _listed(universe: Mapping[str, str | None], symbol: str) -> str | None:
+    return universe.get(symbol) or universe.get(symbol.lower())
+
+
+def _middle(levels: wire.Levels, coin: str) -> Decimal:
+    if not levels.bids or not levels.asks:
+        raise Transient("book_empty", f"A side of the {coin} book is empty.", coin=coin)
+    return (levels.bids[0].price + levels.asks[0].price) / 2
+
+
+def _book(coin: str, mid: Decimal, grain: Aggregation, kept: _Kept[wire.Levels]) -> Book:
+    levels = kept.value
+    return Book(
+        coin=coin,
+        mid=mid,
+        bids=levels.bids,
+        asks=levels.asks,
+        figures=grain.figures,
+        step=grain.step(mid),
+        whole_bids=len(levels.bids) < LEVELS,
+        whole_asks=len(levels.asks) < LEVELS,
+        venue_time=levels.time,
+        seen=kept.seen,
+    )
+
+
+def _context(kept: _Kept[Mapping[str, Any]], coin: str) -> PerpContext:
+    found = wire.parse_context(kept.value, coin)
+    return PerpContext(coin=coin, seen=kept.seen, **found.model_dump())
+
+
+def _sound(kept: _Kept[Mapping[str, Any]], coin: str) -> PerpContext | None:
+    try:
+        return _context(kept, coin)
+    except Transient:
+        return None

@@ -1,33 +1,55 @@
-"""Hyperliquid's answers made into values, or into the error they amount to. Pure but for the clock behind Retry-After dates."""
+"""Hyperliquid's answers made into values, or into the error they amount to. Pure.
+
+Shapes have grown over the years: keys that came later are optional here, keys nobody reads are ignored.
+"""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-import httpx2
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from core.clock import from_ms, now, to_ms
-from core.errors import LensError, Permanent, Transient
-from enrichment.ports import STEP, Candle, Interval
+from core.clock import from_ms, to_ms
+from core.errors import Transient
+from enrichment.ports import STEP, Candle, Interval, Level
 
+Millis = Annotated[int, Field(ge=0, lt=2**47)]
+Amount = Annotated[Decimal, Field(ge=0)]
 Price = Annotated[Decimal, Field(gt=0)]
+T = TypeVar("T")
 
 
 class WireCandle(TypedDict):
     """A bar on the wire: `t` first and `T` last millisecond (inclusive), `s` coin, `i` interval; numbers are decimal text."""
 
-    t: int
-    T: int
+    t: Millis
+    T: Millis
     s: str
     i: str
     o: Price
     h: Price
     l: Price  # noqa: E741  the wire's name
     c: Price
-    v: Annotated[Decimal, Field(ge=0)]
+    v: Amount
+
+
+class WireLevel(TypedDict):
+    """A price and the size there, in coins."""
+
+    px: Price
+    sz: Amount
+
+
+class WireBook(BaseModel):
+    """Both sides of a book, bids first, best first; `time` in milliseconds."""
+
+    coin: str
+    time: Millis
+    levels: tuple[list[WireLevel], list[WireLevel]]
 
 
 class WireCoin(BaseModel):
@@ -43,83 +65,151 @@ class WireMeta(BaseModel):
     universe: Annotated[list[WireCoin], Field(min_length=1)]
 
 
+class WireContext(BaseModel):
+    """What is published of one coin; a delisted one has nulls, an answer of 2023 fewer keys."""
+
+    funding: Decimal | None = None
+    premium: Decimal | None = None
+    open_interest: Amount | None = Field(None, alias="openInterest")
+    mark: Price | None = Field(None, alias="markPx")
+    oracle: Price | None = Field(None, alias="oraclePx")
+    volume_24h: Amount | None = Field(None, alias="dayNtlVlm")
+    previous_day: Price | None = Field(None, alias="prevDayPx")
+
+
+class WirePrediction(BaseModel):
+    """One venue's next funding; without an interval it is hourly."""
+
+    rate: Decimal = Field(alias="fundingRate")
+    pays_at: Millis = Field(alias="nextFundingTime")
+    hours: Annotated[int, Field(ge=1, le=24)] = Field(1, alias="fundingIntervalHours")
+
+
+class Levels(NamedTuple):
+    """A book as it was sent. Never crossed."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    time: datetime
+
+
+def _one_each(both: tuple[WireMeta, list[Any]]) -> tuple[WireMeta, list[Any]]:
+    if len(both[0].universe) != len(both[1]):
+        raise ValueError("coins and contexts do not pair up")
+    return both
+
+
 _CANDLES = TypeAdapter(list[WireCandle])
+_BOOK = TypeAdapter(WireBook)
+_META = TypeAdapter(WireMeta)
+_CONTEXTS = TypeAdapter(Annotated[tuple[WireMeta, list[Any]], AfterValidator(_one_each)])
+_CONTEXT = TypeAdapter(WireContext)
+_PREDICTIONS = TypeAdapter(list[tuple[str, list[tuple[str, Any]]]])
+_PREDICTION = TypeAdapter(WirePrediction | None)
 
 
-def parse_universe(body: bytes) -> dict[str, Any]:
+def parse_universe(body: bytes) -> Mapping[str, str | None]:
     """Coin by name and by lower-case name; a delisted one maps to None. Raises Transient `bad_reply`."""
-    try:
-        listed = WireMeta.model_validate_json(body).universe
-    except ValidationError as error:
-        raise _broken("meta", str(error.error_count())) from error
-    names = {coin.name: None if coin.delisted else coin.name for coin in listed}
+    names = {coin.name: None if coin.delisted else coin.name for coin in _whole("meta", _META, body).universe}
     return {**{name.lower(): spelling for name, spelling in names.items()}, **names}
 
 
-def parse_mids(body: bytes) -> dict[str, Any]:
+def parse_mids(body: bytes) -> Mapping[str, Any]:
     """Coin → price as written, looked at only when asked for. Raises Transient `bad_reply`."""
     try:
         mids = json.loads(body)
     except ValueError as error:
-        raise _broken("allMids", "not JSON") from error
+        raise broken("allMids", "not JSON") from error
     if not isinstance(mids, dict):
-        raise _broken("allMids", "not an object")
+        raise broken("allMids", "not an object")
     return mids
 
 
-def parse_candles(body: bytes, coin: str, interval: Interval, end_ms: int) -> tuple[Candle, ...]:
-    """The bars that close at or before `end_ms`. Raises Transient `bad_reply` if any bar is not of this coin, interval and grid."""
-    try:
-        rows = _CANDLES.validate_json(body)
-    except ValidationError as error:
-        raise _broken("candleSnapshot", f"{error.error_count()} faults") from error
-    step_ms = to_ms(from_ms(0) + STEP[interval])
+def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -> tuple[Candle, ...]:
+    """The bars that close at or before `until`. Raises Transient `bad_reply` if any bar is not of this coin, interval and grid."""
+    until_ms, step_ms = to_ms(until), to_ms(from_ms(0) + STEP[interval])
     bars: list[Candle] = []
-    before = -1
-    for row in rows:
+    first = before = -1
+    for row in _whole("candleSnapshot", _CANDLES, body):
         start, close = row["t"], row["T"] + 1
+        first = start if first < 0 else first
         if row["s"] != coin or row["i"] != interval:
-            raise _broken("candleSnapshot", "bars of another coin or interval")
-        if start <= before or start % step_ms or close - start != step_ms:
-            raise _broken("candleSnapshot", "bars out of order or off the grid")
+            raise broken("candleSnapshot", "bars of another coin or interval")
+        if start <= before or (start - first) % step_ms or close - start != step_ms:
+            raise broken("candleSnapshot", "bars out of order or off the grid")
         before = start
-        if close <= end_ms:
+        if close <= until_ms:
             bars.append(Candle(from_ms(start), from_ms(close), row["o"], row["h"], row["l"], row["c"], row["v"]))
     return tuple(bars)
 
 
-def parse_price(text: object, coin: str) -> Decimal:
-    """A positive price from decimal text. Raises Transient `bad_reply`, for a missing one too."""
+def parse_book(body: bytes, coin: str) -> Levels:
+    """A book of this coin. Raises Transient `bad_reply`, or `book_crossed` when its best bid is not below its best ask."""
+    book = _whole("l2Book", _BOOK, body)
+    if book.coin != coin:
+        raise broken("l2Book", "a book of another coin")
+    bids, asks = (tuple(Level(row["px"], row["sz"]) for row in side) for side in book.levels)
+    if bids and asks and bids[0].price >= asks[0].price:
+        raise Transient("book_crossed", f"The best bid of {coin} is not below its best ask.", coin=coin)
+    if any(near.price <= far.price for near, far in pairwise(bids)) or any(near.price >= far.price for near, far in pairwise(asks)):
+        raise broken("l2Book", "levels out of order")
+    return Levels(bids, asks, from_ms(book.time))
+
+
+def parse_contexts(body: bytes) -> Mapping[str, Any]:
+    """Listed coin → its context as sent, looked at only when asked for. Raises Transient `bad_reply`."""
+    meta, contexts = _whole("metaAndAssetCtxs", _CONTEXTS, body)
+    return {coin.name: context for coin, context in zip(meta.universe, contexts, strict=True) if not coin.delisted}
+
+
+def parse_context(contexts: Mapping[str, Any], coin: str) -> WireContext:
+    """One coin's context. Raises Transient `bad_reply` when it is not there or one of its values is not possible."""
+    if coin not in contexts:
+        raise broken("metaAndAssetCtxs", f"no context for {coin}")
+    try:
+        return _CONTEXT.validate_python(contexts[coin])
+    except ValidationError as error:
+        raise broken("metaAndAssetCtxs", f"{coin}: {_first(error)}") from error
+
+
+def parse_predictions(body: bytes) -> Mapping[str, Any]:
+    """Coin → what this venue (not the others it reports) predicts, looked at when asked for. Raises Transient `bad_reply`."""
+    return {coin: dict(venues).get("HlPerp") for coin, venues in _whole("predictedFundings", _PREDICTIONS, body)}
+
+
+def parse_prediction(predictions: Mapping[str, Any], coin: str) -> WirePrediction | None:
+    """One coin's prediction, None when there is none. Raises Transient `bad_reply`."""
+    try:
+        return _PREDICTION.validate_python(predictions.get(coin))
+    except ValidationError as error:
+        raise broken("predictedFundings", f"{coin}: {_first(error)}") from error
+
+
+def parse_price(mids: Mapping[str, Any], coin: str) -> Decimal:
+    """A coin's positive price from decimal text. Raises Transient `bad_reply`, for a missing one too."""
+    text = mids.get(coin)
     try:
         price = Decimal(text) if isinstance(text, str) else Decimal("NaN")
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or price <= 0:
-        raise _broken("allMids", f"no price for {coin}")
+        raise broken("allMids", f"no price for {coin}")
     return price
 
 
-def refusal(name: str, response: httpx2.Response) -> LensError:
-    """What an answer other than 200 means."""
-    status = response.status_code
-    if status == httpx2.codes.TOO_MANY_REQUESTS:
-        return Transient("rate_limited", f"{name} asks for patience.", retry_after=_wish(response.headers.get("retry-after", "")))
-    if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        return Transient("provider_down", f"{name} answered {status}.", status=status)
-    if status >= httpx2.codes.BAD_REQUEST:
-        return Permanent("provider_refused", f"{name} answered {status}.", status=status)
-    return Transient("bad_reply", f"{name} answered {status}.", status=status)
-
-
-def _broken(endpoint: str, what: str) -> Transient:
+def broken(endpoint: str, what: str) -> Transient:
+    """An answer that cannot be trusted."""
     return Transient("bad_reply", f"The {endpoint} answer cannot be used: {what}.", endpoint=endpoint)
 
 
-def _wish(text: str) -> float | None:
-    """Retry-After, seconds or an HTTP date, as seconds from now."""
-    if text.isdecimal():
-        return float(text)
+def _whole(endpoint: str, shape: TypeAdapter[T], body: bytes) -> T:
     try:
-        return max((parsedate_to_datetime(text) - now()).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+        return shape.validate_json(body)
+    except ValidationError as error:
+        raise broken(endpoint, f"{error.error_count()} faults, first {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """Where and what, without the venue's own text."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{fault['type']} at {'.'.join(str(part) for part in fault['loc']) or 'the top'}"

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from core.clock import from_ms, to_ms
-from enrichment.ports import STEP, Candle, Candles, Interval
+from enrichment.ports import STEP, Candle, Candles, Interval, Seen
 from enrichment.wanted import IndicatorSet, MacdPeriods
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TREND = IndicatorSet(ema=(9, 21, 50), macd=MacdPeriods(fast=12, slow=26, signal=9), rsi=14, atr=14)
+
+SEEN = Seen(START, START, "0" * 64)
 
 Row = Sequence[float | str | Decimal]  # open, high, low, close, volume
 
@@ -33,7 +35,7 @@ def candles(rows: Iterable[Row], interval: Interval = "1h", slots: Iterable[int]
         Candle(START + step * slot, START + step * (slot + 1), *(Decimal(str(value)) for value in row))
         for slot, row in zip(places, listed, strict=True)
     ]
-    return Candles(coin, interval, tuple(bars))
+    return Candles(coin, interval, tuple(bars), SEEN)
 
 
 def walk(count: int, seed: int = 7, price: float = 60_000.0, tick: float = 0.1) -> list[Row]:

@@ -1,7 +1,7 @@
 """Readings shared by the signals of one process: asked once per bar, again when a bar is late, errors never kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,14 +9,13 @@ from threading import Lock
 
 import pytest
 
-from core.clock import now
 from core.errors import LensError, Transient
 from enrichment import desk as desks
-from enrichment.desk import Desk
+from enrichment.desk import Desk, Question
 from enrichment.indicators import Reading
-from enrichment.ports import Candles, Interval, Ticker
+from enrichment.ports import Book, Candles, Interval, PerpContext, PredictedFunding, Ticker
 from enrichment.profiles import Profile, profile_named
-from tests.enrichment.markets import START, candles, walk
+from tests.enrichment.markets import SEEN, START, candles, walk
 
 ROWS = walk(600)
 LATER = START + timedelta(days=90)
@@ -32,13 +31,30 @@ class Venue:
         self.late_bars = 0
         self.slow_s = 0.0
         self.broken: set[Interval] = set()
+        self.contextless = False
         self._lock = Lock()
 
     def coin(self, symbol: str) -> str:
         return symbol
 
-    def mid(self, coin: str) -> Ticker:
-        return Ticker(coin, Decimal(1), now())
+    def ticker(self, coin: str) -> Ticker:
+        return Ticker(coin, Decimal(1), None, None, None, SEEN)
+
+    def book(self, coin: str, reach_bps: int) -> Book:
+        return Book(coin, Decimal(1), (), (), None, None, True, True, START, SEEN)
+
+    def context(self, coin: str) -> PerpContext:
+        if self.contextless:
+            raise Transient("provider_down", "broken")
+        time.sleep(self.slow_s)
+        return PerpContext(coin, None, None, None, None, None, None, None, SEEN)
+
+    def contexts(self) -> list[PerpContext]:
+        return [self.context("BTC")]
+
+    def predicted_funding(self, coin: str) -> PredictedFunding | None:
+        time.sleep(self.slow_s)
+        return PredictedFunding(coin, Decimal("0.0001"), START, SEEN)
 
     def candles(self, coin: str, interval: Interval, count: int, until: datetime) -> Candles:
         with self._lock:
@@ -48,7 +64,7 @@ class Venue:
             raise Transient("provider_down", "broken")
         whole = candles(ROWS, interval, coin=coin)
         bars = [bar for bar in whole.bars if bar.close_time <= until]
-        return Candles(coin, interval, tuple(bars[: len(bars) - self.late_bars][-count:]))
+        return Candles(coin, interval, tuple(bars[: len(bars) - self.late_bars][-count:]), SEEN)
 
     def close(self) -> None:
         pass
@@ -74,6 +90,10 @@ def profile() -> Profile:
 AT = START + timedelta(hours=120, minutes=1)
 
 
+def look(desk: Desk, coin: str, profile: Profile, at: datetime, within_s: float = 10) -> Mapping[Interval, Reading | LensError]:
+    return desk.look(Question(coin, at, profile), within_s).readings
+
+
 def hourly(found: object) -> Reading:
     assert isinstance(found, Reading)
     return found
@@ -82,14 +102,14 @@ def hourly(found: object) -> Reading:
 def test_a_hundred_signals_at_once_cost_one_request_per_timeframe(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.slow_s = 0.05
     with ThreadPoolExecutor(100) as crowd:
-        found = list(crowd.map(lambda _: desk.readings("BTC", profile, AT, 10), range(100)))
+        found = list(crowd.map(lambda _: look(desk, "BTC", profile, AT), range(100)))
     assert sorted(venue.asked) == ["15m", "1h", "4h"]
     assert all(one == found[0] for one in found)
 
 
 def test_coins_do_not_share(desk: Desk, venue: Venue, profile: Profile) -> None:
-    desk.readings("BTC", profile, AT, 10)
-    desk.readings("ETH", profile, AT, 10)
+    look(desk, "BTC", profile, AT)
+    look(desk, "ETH", profile, AT)
     assert len(venue.asked) == 6
 
 
@@ -97,10 +117,10 @@ def test_a_timeframe_is_asked_for_again_when_its_next_bar_has_closed(
     desk: Desk, venue: Venue, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desks, "ASK_AGAIN_S", 0.0)
-    first = desk.readings("BTC", profile, AT, 10)
-    desk.readings("BTC", profile, AT + timedelta(minutes=13), 10)
+    first = look(desk, "BTC", profile, AT)
+    look(desk, "BTC", profile, AT + timedelta(minutes=13))
     assert len(venue.asked) == 3
-    second = desk.readings("BTC", profile, AT + timedelta(minutes=14), 10)
+    second = look(desk, "BTC", profile, AT + timedelta(minutes=14))
     assert venue.asked[3:] == ["15m"]
     assert hourly(first["1h"]) is hourly(second["1h"])
     assert hourly(second["15m"]).last_close == START + timedelta(hours=120, minutes=15)
@@ -110,26 +130,26 @@ def test_a_late_bar_is_asked_for_again_but_not_at_once(
     desk: Desk, venue: Venue, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venue.late_bars = 1
-    desk.readings("BTC", profile, AT, 10)
-    desk.readings("BTC", profile, AT, 10)
+    look(desk, "BTC", profile, AT)
+    look(desk, "BTC", profile, AT)
     assert len(venue.asked) == 3
     monkeypatch.setattr(desks, "ASK_AGAIN_S", 0.0)
     venue.late_bars = 0
-    found = desk.readings("BTC", profile, AT, 10)
+    found = look(desk, "BTC", profile, AT)
     assert len(venue.asked) == 6
     assert hourly(found["1h"]).last_close == AT - timedelta(minutes=1)
 
 
 def test_one_broken_timeframe_leaves_the_others_and_is_tried_again(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.broken = {"1h"}
-    found = desk.readings("BTC", profile, AT, 10)
+    found = look(desk, "BTC", profile, AT)
     error = found["1h"]
     assert isinstance(error, LensError)
     assert error.code == "provider_down"
     assert isinstance(found["15m"], Reading)
     assert isinstance(found["4h"], Reading)
     venue.broken = set()
-    assert isinstance(desk.readings("BTC", profile, AT, 10)["1h"], Reading)
+    assert isinstance(look(desk, "BTC", profile, AT)["1h"], Reading)
     assert venue.asked.count("1h") == 2
     assert venue.asked.count("4h") == 1
 
@@ -137,14 +157,34 @@ def test_one_broken_timeframe_leaves_the_others_and_is_tried_again(desk: Desk, v
 def test_what_takes_too_long_is_a_timeout_and_serves_the_next_signal(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.slow_s = 0.5
     started = time.monotonic()
-    found = desk.readings("BTC", profile, AT, 0.1)
+    found = look(desk, "BTC", profile, AT, 0.1)
     assert time.monotonic() - started < 0.4
     assert [error.code for error in found.values() if isinstance(error, LensError)] == ["timeout"] * 3
-    assert all(isinstance(one, Reading) for one in desk.readings("BTC", profile, AT, 10).values())
+    assert all(isinstance(one, Reading) for one in look(desk, "BTC", profile, AT).values())
     assert len(venue.asked) == 3
 
 
 def test_a_coin_without_history_has_an_empty_reading(desk: Desk, profile: Profile) -> None:
-    found = hourly(desk.readings("BTC", profile, START, 10)["1h"])
+    found = hourly(look(desk, "BTC", profile, START)["1h"])
     assert (found.n_bars, found.last_close, found.close) == (0, None, None)
     assert set(found.values.values()) == {None}
+
+
+def test_everything_is_asked_for_side_by_side_and_only_what_is_wanted(desk: Desk, venue: Venue, profile: Profile) -> None:
+    venue.slow_s = 0.3
+    started = time.monotonic()
+    found = desk.look(Question("BTC", AT, profile, derivatives=True, reach_bps=500), 10)
+    assert time.monotonic() - started < 0.6
+    assert isinstance(found.context, PerpContext)
+    assert isinstance(found.predicted, PredictedFunding)
+    assert isinstance(found.book, Book)
+    lean = desk.look(Question("BTC", AT, profile), 10)
+    assert (lean.context, lean.predicted, lean.book) == (None, None, None)
+
+
+def test_a_context_that_cannot_be_had_leaves_its_error_and_the_rest(desk: Desk, venue: Venue, profile: Profile) -> None:
+    venue.contextless = True
+    found = desk.look(Question("BTC", AT, profile, derivatives=True, reach_bps=500), 10)
+    assert isinstance(found.context, Transient)
+    assert isinstance(found.predicted, PredictedFunding)
+    assert isinstance(found.readings["1h"], Reading)

@@ -14,7 +14,7 @@ import pytest
 from core.clock import from_ms, now, to_ms
 from core.errors import LensError, Permanent, Rejected, Transient
 from enrichment.ports import STEP, Interval, MarketDataProvider
-from enrichment.providers import PROVIDERS, hyperliquid, hyperliquid_wire
+from enrichment.providers import PROVIDERS, hyperliquid, hyperliquid_wire, line
 from tests.enrichment.conftest import Exchange, simulator
 from tests.enrichment.markets import RECORDED, START, candles, walk, wire
 
@@ -42,15 +42,15 @@ class TestContract:
 
     def test_the_price_is_recent_and_positive(self, provider: MarketDataProvider) -> None:
         before = now()
-        ticker = provider.mid("BTC")
+        ticker = provider.ticker("BTC")
         assert ticker.mid > 0
-        assert before <= ticker.as_of <= now()
+        assert before <= ticker.seen.as_of <= now()
 
-    def test_a_price_change_is_seen_within_a_quarter_of_a_second(self, provider: MarketDataProvider, exchange: Exchange) -> None:
-        before = provider.mid("ETH").mid
+    def test_a_price_change_is_seen_within_a_second(self, provider: MarketDataProvider, exchange: Exchange) -> None:
+        before = provider.ticker("ETH").mid
         exchange.put("market", {"coin": "ETH", "shift_bps": 500})
-        time.sleep(hyperliquid.MIDS_SERVE_S + 0.1)
-        assert provider.mid("ETH").mid > before * Decimal("1.04")
+        time.sleep(hyperliquid.TOUCH_SERVES_S + 0.1)
+        assert provider.ticker("ETH").mid > before * Decimal("1.04")
 
     @pytest.mark.parametrize("interval", sorted(STEP))
     def test_candles_are_closed_consecutive_and_as_many_as_asked_for(
@@ -99,15 +99,15 @@ class TestHyperliquid:
 
     @pytest.fixture
     def venue(self, exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[hyperliquid.Hyperliquid]:
-        monkeypatch.setattr(hyperliquid, "CALL_S", 0.4)
-        monkeypatch.setattr(hyperliquid, "MIDS_SERVE_S", 0.0)
+        monkeypatch.setattr(line, "CALL_S", 0.4)
+        monkeypatch.setattr(hyperliquid, "TOUCH_SERVES_S", 0.0)
         with closing(hyperliquid.Hyperliquid("hyperliquid", exchange.url)) as opened:
             yield opened
 
     @pytest.mark.parametrize(
         ("fault", "kind", "code"), FAULTS, ids=lambda value: json.dumps(value) if isinstance(value, dict) else ""
     )
-    @pytest.mark.parametrize("endpoint", ["allMids", "meta", "candleSnapshot"])
+    @pytest.mark.parametrize("endpoint", ["allMids", "l2Book", "meta", "candleSnapshot", "metaAndAssetCtxs", "predictedFundings"])
     def test_every_fault_ends_as_the_table_says(
         self,
         venue: hyperliquid.Hyperliquid,
@@ -119,10 +119,15 @@ class TestHyperliquid:
     ) -> None:
         exchange.faults({"match": {"endpoint": endpoint}, **fault})
         questions: dict[str, Callable[[str], object]] = {
-            "allMids": venue.mid,
+            "allMids": venue.ticker,
+            "l2Book": lambda coin: venue.book(coin, 100),
             "meta": venue.coin,
             "candleSnapshot": lambda coin: venue.candles(coin, "1h", 5, now()),
+            "metaAndAssetCtxs": venue.context,
+            "predictedFundings": venue.predicted_funding,
         }
+        if endpoint == "allMids":  # asked only for want of a book
+            exchange.put("data", {"coin": "BTC", "fault": "empty_book"})
         ask = questions[endpoint]
         started = time.monotonic()
         with pytest.raises(kind, match=code) as failed:
@@ -136,23 +141,25 @@ class TestHyperliquid:
     def test_a_venue_that_is_not_there_is_transient(self) -> None:
         venue = hyperliquid.Hyperliquid("hyperliquid", "http://127.0.0.1:9")
         with closing(venue), pytest.raises(Transient, match="provider_down"):
-            venue.mid("BTC")
+            venue.ticker("BTC")
 
     @pytest.mark.parametrize("price", ["NaN", "Infinity", "-1", "0", "", "1e", 62000, 62000.5, None, True, [], {}])
     def test_a_price_that_is_no_price_is_broken(self, venue: hyperliquid.Hyperliquid, exchange: Exchange, price: object) -> None:
         exchange.faults({"kind": "body", "match": {"endpoint": "allMids"}, "body": json.dumps({"BTC": price, "ETH": "3100.5"})})
+        for coin in ("BTC", "ETH"):
+            exchange.put("data", {"coin": coin, "fault": "empty_book"})
         with pytest.raises(Transient, match="bad_reply"):
-            venue.mid("BTC")
-        assert venue.mid("ETH").mid == Decimal("3100.5")
+            venue.ticker("BTC")
+        assert venue.ticker("ETH").mid == Decimal("3100.5")
 
     def test_many_at_once_cost_one_question_of_each_kind(
         self, venue: hyperliquid.Hyperliquid, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         exchange.put("latency", {"seconds": 0.1})
-        monkeypatch.setattr(hyperliquid, "MIDS_SERVE_S", 60.0)
+        monkeypatch.setattr(hyperliquid, "TOUCH_SERVES_S", 60.0)
         with ThreadPoolExecutor(32) as crowd:
-            list(crowd.map(lambda _: venue.mid(venue.coin("BTC")), range(64)))
-        assert exchange.requests() == {"meta": {"": 1}, "allMids": {"": 1}}
+            list(crowd.map(lambda _: venue.ticker(venue.coin("BTC")), range(64)))
+        assert exchange.requests() == {"meta": {"": 1}, "l2Book": {"BTC": 1}}
 
     def test_a_coin_listed_a_moment_ago_is_found_and_unknown_ones_cost_one_question_in_five_seconds(
         self, venue: hyperliquid.Hyperliquid, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
@@ -173,7 +180,7 @@ class TestHyperliquid:
         for wish, expected in ((date, 39.0), ("soon", None), ("-3", None), ("", None)):
             exchange.faults({"kind": "status", "status": 429, "headers": {"Retry-After": wish}})
             with pytest.raises(Transient) as refused:
-                venue.mid("BTC")
+                venue.ticker("BTC")
             assert refused.value.retry_after == (None if expected is None else pytest.approx(expected, abs=2))
 
     def test_candles_of_another_coin_are_refused(self, venue: hyperliquid.Hyperliquid, exchange: Exchange) -> None:
@@ -212,17 +219,17 @@ def test_one_bad_bar_makes_the_answer_unusable(change: dict[str, object], whole:
     rows = wire(candles(walk(10)))
     body = json.dumps([*rows[:-1], {**rows[-1], **change}]).encode()
     if whole:
-        assert len(hyperliquid_wire.parse_candles(body, "BTC", "1h", to_ms(END))) == 10
+        assert len(hyperliquid_wire.parse_candles(body, "BTC", "1h", END)) == 10
     else:
         with pytest.raises(Transient, match="bad_reply"):
-            hyperliquid_wire.parse_candles(body, "BTC", "1h", to_ms(END))
+            hyperliquid_wire.parse_candles(body, "BTC", "1h", END)
 
 
 def test_a_forming_bar_is_dropped_whatever_it_says() -> None:
     market = candles(walk(10))
     for forming in (["1", "2", "0.5", "1.5", "0"], ["99999", "99999", "99999", "99999", "1"]):
         body = json.dumps(wire(market, forming)).encode()
-        assert hyperliquid_wire.parse_candles(body, "BTC", "1h", to_ms(END)) == market.bars
+        assert hyperliquid_wire.parse_candles(body, "BTC", "1h", END) == market.bars
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not here")
@@ -230,7 +237,7 @@ def test_recorded_answers_of_the_real_venue_are_understood() -> None:
     with simulator("--replay", str(RECORDED / "hyperliquid" / "yassi80")) as replay:
         with closing(hyperliquid.Hyperliquid("hyperliquid", replay.url)) as venue:
             assert venue.coin("hype") == "HYPE"
-            assert venue.mid("BTC").mid > 10_000
+            assert venue.ticker("BTC").mid > 10_000
             bars = venue.candles("BTC", "1m", 500, now()).bars
         assert 40 <= len(bars) <= 61
         assert all(bar.low <= bar.close <= bar.high for bar in bars)
@@ -240,7 +247,7 @@ def test_recorded_answers_of_the_real_venue_are_understood() -> None:
 def test_a_recorded_snapshot_loses_only_its_forming_bar() -> None:
     body = (RECORDED / "hyperliquid" / "yassi80" / "candleSnapshot_BTC_1m.json").read_bytes()
     rows = json.loads(body)
-    bars = hyperliquid_wire.parse_candles(body, "BTC", "1m", rows[-1]["t"])
+    bars = hyperliquid_wire.parse_candles(body, "BTC", "1m", from_ms(rows[-1]["t"]))
     assert len(bars) == len(rows) - 1 == 60
     assert isinstance(bars[-1].close_time, datetime)
     assert bars[-1].close == Decimal(rows[-2]["c"])

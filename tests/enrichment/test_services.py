@@ -143,7 +143,7 @@ def test_of_two_workers_with_the_same_signal_one_saves(sent: Sent) -> None:
         ({"source": "paused"}, "source_paused", set()),
         ({"symbol": "NOPE"}, "unknown_symbol", {"meta"}),
         ({"symbol": "MATIC"}, "unknown_symbol", {"meta"}),
-        ({"entry_price": Decimal(1)}, "price_drift", {"meta", "allMids"}),
+        ({"entry_price": Decimal(1)}, "price_drift", {"meta", "l2Book"}),
     ],
 )
 def test_what_must_not_go_further_is_rejected_with_as_few_questions_as_can_be(
@@ -182,7 +182,7 @@ def test_an_unknown_profile_is_given_up_with_its_cause(sent: Sent, venue: Exchan
     assert venue.requests() == {}
 
 
-@pytest.mark.parametrize("endpoint", ["allMids", "meta"])
+@pytest.mark.parametrize("endpoint", ["l2Book", "meta"])
 def test_without_a_price_the_signal_waits_and_the_venues_wish_counts(sent: Sent, venue: Exchange, endpoint: str) -> None:
     signal = sent()
     venue.faults({"kind": "status", "status": 429, "headers": {"Retry-After": "17"}, "match": {"endpoint": endpoint}})
@@ -252,7 +252,8 @@ def test_damaged_candles_are_flagged(sent: Sent, venue: Exchange, fault: str, ki
 
 def test_a_price_that_is_no_number_stops_it(sent: Sent, venue: Exchange) -> None:
     signal = sent()
-    venue.put("data", {"coin": "BTC", "fault": "nan_mid"})
+    for fault in ("empty_book", "nan_mid"):
+        venue.put("data", {"coin": "BTC", "fault": fault})
     assert not run(signal)
     assert (signal.status, signal.attempts) == (Status.QUEUED, 1)
 

@@ -247,7 +247,7 @@ def test_the_admin_shows_the_history_and_lets_nobody_change_it(lens: Lens) -> No
 
 def test_work_that_is_given_up_is_heard_kept_and_can_be_brought_back(lens: Lens) -> None:
     body = lens.body()
-    lens.script("exchange", "faults", [{"kind": "status", "status": 400, "match": {"endpoint": "allMids"}}])
+    lens.script("exchange", "faults", [{"kind": "status", "status": 400, "match": {"endpoint": "l2Book"}}])
     with lens.listen() as listener:
         event_id = lens.post(body).json()["event_id"]
         listener.until_verdicts([event_id])
