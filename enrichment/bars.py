@@ -5,7 +5,7 @@ it counts. Nothing is ever interpolated between two prices.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -15,16 +15,61 @@ from core.errors import Transient
 from enrichment.ports import STEP, Candles, Interval
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bars:
-    """Equal-length columns of an unbroken stretch that ends with the newest bar. `missing` counts the holes of the whole input."""
+    """An unbroken stretch that ends with the newest bar; `start` is when its first bar opened.
 
-    high: Floats
-    low: Floats
-    close: Floats
-    missing: int
+    `table` has a row each for open, high, low, close and volume, a column per bar. `missing` counts the holes of the whole input.
+    """
+
+    table: Floats
+    start: datetime
+    step: timedelta
+    missing: int = 0
+
+    def __len__(self) -> int:
+        return int(self.table.shape[1])
+
+    @property
+    def open(self) -> Floats:
+        """Opening prices."""
+        return self._row(0)
+
+    @property
+    def high(self) -> Floats:
+        """Highest prices."""
+        return self._row(1)
+
+    @property
+    def low(self) -> Floats:
+        """Lowest prices."""
+        return self._row(2)
+
+    @property
+    def close(self) -> Floats:
+        """Closing prices."""
+        return self._row(3)
+
+    @property
+    def volume(self) -> Floats:
+        """Traded volumes."""
+        return self._row(4)
+
+    def _row(self, place: int) -> Floats:
+        row: Floats = self.table[place]
+        return row
+
+    def last(self, count: int) -> "Bars":
+        """The newest `count` bars, or all of them when there are fewer."""
+        skip = max(len(self) - count, 0)
+        return Bars(self.table[:, skip:], self.start + skip * self.step, self.step, self.missing)
+
+    def index(self, at: datetime) -> int:
+        """The place of the bar that opens at `at`; negative when that was before the stretch."""
+        return (at - self.start) // self.step
 
 
 def longest_bridge(interval: Interval) -> int:
@@ -33,27 +78,27 @@ def longest_bridge(interval: Interval) -> int:
 
 
 def columns(candles: Candles) -> Bars:
-    """The newest unbroken stretch. Raises Transient `bad_candles` for what no market has: disorder, no number, high below low."""
-    if not candles.bars:
-        nothing = np.empty(0)
-        return Bars(nothing, nothing, nothing, 0)
+    """The newest unbroken stretch. Raises Transient `bad_candles` for what no market has: disorder, no number, high below low.
+
+    Candles must not be empty.
+    """
     numbers = np.array([bar[2:] for bar in candles.bars], dtype=np.float64)
     _refuse_unsound(candles, numbers)
     slots = _slots(candles)
     holes = np.diff(slots) - 1
     breaks = np.flatnonzero(holes > longest_bridge(candles.interval))
     start = int(breaks[-1]) + 1 if len(breaks) else 0
-    _, high, low, close, _ = _bridged(numbers[start:], slots[start:])
-    return Bars(high, low, close, int(holes.sum()))
+    step = STEP[candles.interval]
+    return Bars(_bridged(numbers[start:], slots[start:]), candles.bars[start].open_time, step, int(holes.sum()))
 
 
-def _slots(candles: Candles) -> NDArray[np.int64]:
+def _slots(candles: Candles) -> Indices:
     """Each bar's place on the grid, counted from the first bar."""
     first, step = candles.bars[0].open_time, STEP[candles.interval]
     return np.array([(bar.open_time - first) // step for bar in candles.bars], dtype=np.int64)
 
 
-def _bridged(numbers: Floats, slots: NDArray[np.int64]) -> Floats:
+def _bridged(numbers: Floats, slots: Indices) -> Floats:
     """Rows (open, high, low, close, volume) over every slot; a slot without a bar repeats the close before it."""
     every = np.arange(slots[0], slots[-1] + 1)
     source = np.searchsorted(slots, every, side="right") - 1

@@ -1,25 +1,24 @@
-"""EMA, MACD, RSI and ATR of the newest closed bar, by the `ta` library behind a guard. Pure.
+"""What one timeframe's closed candles say at the newest bar: indicators, levels and the kind of market. Pure.
 
-`ta` seeds its averages with the first value, so it agrees with the usual definitions (SMA seed, as in TA-Lib) to 1e-6 only after
-the minimum lengths below; with fewer bars a value is None, never a guess. `fillna` is never used: it looks ahead. No rounding here.
+With fewer bars than it needs a value is None, never a guess. 500 bars are enough for all but the longest averages, so only those
+see more. No rounding here.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import pandas as pd
-from ta.momentum import RSIIndicator
-from ta.trend import MACD, EMAIndicator
-from ta.volatility import AverageTrueRange
+from itertools import pairwise
 
 from enrichment.bars import Bars, columns
+from enrichment.levels import Level, levels
 from enrichment.ports import Candles, Interval
+from enrichment.regime import Trend, trend
 from enrichment.series import drawn
-from enrichment.wanted import EMA_PERIODS, WILDER_PERIODS, IndicatorSet, macd_needs
+from enrichment.ta_batch import Columns, Found, compute
+from enrichment.wanted import Family, IndicatorSet
 
-FLAT_RSI = 50.0
+USUAL_BARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,10 @@ class Reading:
     """One timeframe. `values` are of the newest closed bar, `previous` of the one before it; None where history is too short.
 
     `n_bars` is the length of the unbroken history used, `missing` the number of bars the venue left out of the whole window.
-    `warmup_err` bounds what the start of the history still weighs in the slowest value, relative to the close. `flat` means that
-    the close never moved. `series` is the newest bars as text, for people; see `series.py`.
+    `warmup_err` bounds what the start of the history still weighs in each value, relative to the close (0 for plain windows).
+    `short` says that history is too short for a value, `lacking` names those that are missing for another reason: nothing traded.
+    `flat` means that a window did not move and its value is one of definition. `series` is the newest bars as text, for people; see
+    `series.py`.
     """
 
     interval: Interval
@@ -37,81 +38,79 @@ class Reading:
     close: float | None
     values: dict[str, float | None] = field(default_factory=dict)
     previous: dict[str, float | None] = field(default_factory=dict)
-    warmup_err: float | None = None
+    warmup_err: dict[str, float] = field(default_factory=dict)
     missing: int = 0
+    short: bool = False
+    lacking: tuple[str, ...] = ()
     flat: bool = False
+    trend: Trend | None = None
+    levels: tuple[Level, ...] = ()
     series: str = ""
 
     @property
-    def short(self) -> bool:
-        """Whether a value is missing because the history is too short."""
-        return None in self.values.values()
+    def atr(self) -> float | None:
+        """The average true range, as a price; None when too short, and when there is none."""
+        return next((value for name, value in self.values.items() if name.startswith("atr_") and value), None)
 
-
-class QuickAverageTrueRange(AverageTrueRange):  # type: ignore[misc]
-    """ATR as `ta` has it, bit for bit; its loop, the dearest part of a reading, over plain floats instead of a pandas index."""
-
-    def _run(self) -> None:
-        ranges = self._true_range(self._high, self._low, self._close.shift(1))
-        window = self._window
-        smooth = [0.0] * (window - 1) + [float(ranges[:window].mean())]
-        for value in ranges[window:].tolist():
-            smooth.append((smooth[-1] * (window - 1) + value) / window)
-        self._atr = pd.Series(smooth, index=ranges.index)
+    @property
+    def stack(self) -> int:
+        """1 when every average stands above the slower one, −1 when below, else 0."""
+        averages = [value for name, value in self.values.items() if name.startswith("ema_")]
+        known = [value for value in averages if value is not None]
+        if len(known) < 2 or len(known) < len(averages):
+            return 0
+        pairs = list(pairwise(known))
+        return all(fast > slow for fast, slow in pairs) - all(fast < slow for fast, slow in pairs)
 
 
 def read(candles: Candles, wanted: IndicatorSet) -> Reading:
-    """Every indicator of the set. Raises Transient `bad_candles` for candles that are no market."""
+    """Everything the set asks for. Raises Transient `bad_candles` for candles that are no market."""
+    if not candles.bars:
+        nothing: dict[str, float | None] = dict.fromkeys(wanted.names)
+        return Reading(candles.interval, 0, None, None, nothing, nothing, short=True)
     bars = columns(candles)
-    n_bars = len(bars.close)
-    if not n_bars:
-        return Reading(candles.interval, 0, None, None, dict.fromkeys(_names(wanted)))
-    flat = bool((bars.close == bars.close[0]).all())
-    series = dict(_series(bars, wanted, flat))
+    whole, usual = Columns(bars), Columns(bars.last(USUAL_BARS))
+    known = [family for family in wanted.families if len(bars) >= family.needs]
+    found = {family: compute(whole if _long(family) else usual, family) for family in known}
+    values = _at(wanted, found, 0)
+    atr = values[f"atr_{wanted.atr}"]
     return Reading(
         interval=candles.interval,
-        n_bars=n_bars,
+        n_bars=len(bars),
         last_close=candles.bars[-1].close_time,
         close=float(bars.close[-1]),
-        values={name: _at(series.get(name), -1) for name in _names(wanted)},
-        previous={name: _at(series.get(name), -2) for name in _names(wanted)},
-        warmup_err=_warmup_error(bars, wanted),
+        values=values,
+        previous=_at(wanted, found, 1),
+        warmup_err=_warmup_error(bars, known),
         missing=bars.missing,
-        flat=flat,
+        short=len(known) < len(wanted.families),
+        lacking=tuple(name for family in known for name in family.names if values[name] is None),
+        flat=any(one.flat for one in found.values()),
+        trend=trend(usual, wanted.atr) if wanted.regime and _warm(known, "adx", "atr") else None,
+        levels=levels(usual.bars, wanted.levels, atr, values.get("vwap")) if wanted.levels and atr else (),
         series=drawn(candles),
     )
 
 
-def _names(wanted: IndicatorSet) -> list[str]:
-    averages = [f"ema_{period}" for period in wanted.ema]
-    return [*averages, "macd", "macd_signal", "macd_hist", f"rsi_{wanted.rsi}", f"atr_{wanted.atr}"]
+def _warm(known: list[Family], *kinds: str) -> bool:
+    return {family.kind for family in known} >= set(kinds)
 
 
-def _series(bars: Bars, wanted: IndicatorSet, flat: bool) -> Iterator[tuple[str, pd.Series]]:
-    """The indicators the history is long enough for, each a column as long as the bars."""
-    n_bars = len(bars.close)
-    # `ta` writes into what it is given and relies on a plain float index.
-    high, low, close = (pd.Series(column.copy()) for column in (bars.high, bars.low, bars.close))
-    for period in wanted.ema:
-        if n_bars >= EMA_PERIODS * period:
-            yield f"ema_{period}", EMAIndicator(close, period).ema_indicator()
-    if n_bars >= macd_needs(wanted.macd):
-        macd = MACD(close, wanted.macd.slow, wanted.macd.fast, wanted.macd.signal)
-        yield from (("macd", macd.macd()), ("macd_signal", macd.macd_signal()), ("macd_hist", macd.macd_diff()))
-    if n_bars >= WILDER_PERIODS * wanted.rsi:
-        yield f"rsi_{wanted.rsi}", pd.Series([FLAT_RSI] * n_bars) if flat else RSIIndicator(close, wanted.rsi).rsi()
-    if n_bars >= WILDER_PERIODS * wanted.atr:
-        yield f"atr_{wanted.atr}", QuickAverageTrueRange(high, low, close, wanted.atr).average_true_range()
+def _at(wanted: IndicatorSet, found: Mapping[Family, Found], place: int) -> dict[str, float | None]:
+    """Every name with the newest value (place 0) or the one before (1); what is not a finite number is None."""
+    values: dict[str, float | None] = dict.fromkeys(wanted.names)
+    for family, one in found.items():
+        for name, pair in zip(family.names, one.pairs, strict=True):
+            values[name] = pair[place] if math.isfinite(pair[place]) else None
+    return values
 
 
-def _at(series: pd.Series | None, position: int) -> float | None:
-    if series is None:
-        return None
-    value = float(series.iloc[position])
-    return value if math.isfinite(value) else None
-
-
-def _warmup_error(bars: Bars, wanted: IndicatorSet) -> float:
+def _warmup_error(bars: Bars, known: list[Family]) -> dict[str, float]:
     spread = float((bars.high.max() - bars.low.min()) / bars.close[-1])
-    slowest = min(*(2 / (period + 1) for period in (*wanted.ema, wanted.macd.slow)), 1 / wanted.rsi, 1 / wanted.atr)
-    return spread * (1 - slowest) ** len(bars.close)
+    usual = min(len(bars), USUAL_BARS)
+    return {name: spread * family.memory ** (len(bars) if _long(family) else usual) for family in known for name in family.names}
+
+
+def _long(family: Family) -> bool:
+    """Whether the usual history is too short for it."""
+    return family.needs > USUAL_BARS

@@ -2,7 +2,7 @@
 
 | list            | flags                                                                          |
 |-----------------|--------------------------------------------------------------------------------|
-| missing_data    | `missing:candles:<tf>` `warmup_short:<tf>:<bars>` `gap:<tf>:<bars left out>`      |
+| missing_data    | `missing:candles:<tf>` `missing:<value>:<tf>` `warmup_short:<tf>:<bars>` `gap:<tf>:<bars left out>` |
 | stale_data      | `stale:mid` `stale:candle:<tf>`                                                 |
 | out_of_range    | `range:atr:<tf>` `flat_window:<tf>` `range:liquidation_price`                    |
 | provider_errors | `<error code>:candles:<tf>`                                                     |
@@ -73,6 +73,7 @@ def _timeframe(interval: Interval, reading: Reading | LensError, at: datetime) -
         yield "stale_data", f"stale:candle:{interval}"
     if reading.short:
         yield "missing_data", f"warmup_short:{interval}:{reading.n_bars}"
+    yield from (("missing_data", f"missing:{name}:{interval}") for name in reading.lacking)
     if reading.missing:
         yield "missing_data", f"gap:{interval}:{reading.missing}"
     if reading.flat:

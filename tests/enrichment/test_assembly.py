@@ -42,7 +42,7 @@ def reading(interval: Interval) -> Reading:
     )
     values["atr_14"] = 0.0002
     last = AT.replace(minute=0, second=0)
-    return Reading(interval, 500, last, 0.00461, values, {"macd_hist": None}, 1e-9)
+    return Reading(interval, 500, last, 0.00461, values, {"macd_hist": None})
 
 
 def snapshot(**changes: Any) -> Snapshot:

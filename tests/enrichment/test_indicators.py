@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from ta.volatility import AverageTrueRange
 
 from core.errors import Transient
-from enrichment.indicators import QuickAverageTrueRange, read
+from enrichment.indicators import read
 from enrichment.ports import Candles
 from enrichment.providers.hyperliquid_wire import parse_candles
+from enrichment.recursions import QuickAverageTrueRange
 from enrichment.wanted import IndicatorSet, MacdPeriods
 from tests.enrichment.markets import RECORDED, SEEN, START, TREND, Row, candles, recorded_markets, walk, wire
 
@@ -181,7 +182,7 @@ def test_bars_out_of_order_are_refused(slots: list[int]) -> None:
 
 
 def test_the_start_up_error_is_published_and_shrinks_with_history() -> None:
-    errors = [read(candles(walk(700)[-bars:]), TREND).warmup_err or 1.0 for bars in (100, 300, 500)]
+    errors = [read(candles(walk(700)[-bars:]), TREND).warmup_err["ema_50"] for bars in (350, 400, 500)]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 1e-6
 

@@ -33,12 +33,7 @@ def test_the_trend_profile_asks_for_three_timeframes_and_the_classic_periods() -
     profile = profiles.profile_named("trend_follow_v1")
     assert profile.timeframes == ("15m", "1h", "4h")
     assert profile.bars == 500
-    assert profile.indicators.model_dump() == {
-        "ema": (9, 21, 50),
-        "macd": {"fast": 12, "slow": 26, "signal": 9},
-        "rsi": 14,
-        "atr": 14,
-    }
+    assert profile.indicators.model_dump(exclude_defaults=True) == CLASSIC
 
 
 @pytest.mark.parametrize(
@@ -54,11 +49,9 @@ def test_inheritance_reaches_through_every_ancestor_and_the_nearest_wins(tmp_pat
     leaf = "extends: middle\ntimeframes: [5m]\nindicators:\n  macd: {fast: 5}\n"
     loaded = profiles.load(folder(tmp_path, base=BASE, middle=middle, leaf=leaf))
     assert loaded["leaf"].timeframes == ("5m",)
-    assert loaded["leaf"].indicators.model_dump() == {
-        "ema": (9, 21, 50),
+    assert loaded["leaf"].indicators.model_dump(exclude_defaults=True) == CLASSIC | {
         "macd": {"fast": 5, "slow": 26, "signal": 9},
         "rsi": 10,
-        "atr": 14,
     }
     assert loaded["middle"].timeframes == ("15m", "1h", "4h")
     assert len({profile.version for profile in loaded.values()}) == 3

@@ -24,7 +24,7 @@ def closed(interval: Interval) -> datetime:
 
 def reading(interval: Interval = "1h") -> Reading:
     """A healthy timeframe."""
-    return Reading(interval, 500, closed(interval), 100.0, {"rsi_14": 51.0, "atr_14": 0.8}, {"rsi_14": 50.0, "atr_14": 0.8}, 1e-9)
+    return Reading(interval, 500, closed(interval), 100.0, {"rsi_14": 51.0, "atr_14": 0.8}, {"rsi_14": 50.0, "atr_14": 0.8})
 
 
 def snapshot(**readings: Reading | LensError) -> Snapshot:
@@ -45,7 +45,8 @@ def test_a_healthy_run_has_four_empty_lists_and_a_score_of_one() -> None:
     [
         (Transient("timeout", "slow"), {"provider_errors": ["timeout:candles:1h"], "missing_data": ["missing:candles:1h"]}, 0.8),
         (Reading("1h", 0, None, None), {"missing_data": ["missing:candles:1h"]}, 0.8),
-        (replace(reading(), n_bars=37, values={"ema_50": None}), {"missing_data": ["warmup_short:1h:37"]}, 0.95),
+        (replace(reading(), n_bars=37, values={"ema_50": None}, short=True), {"missing_data": ["warmup_short:1h:37"]}, 0.95),
+        (replace(reading(), lacking=("vwap",)), {"missing_data": ["missing:vwap:1h"]}, 0.8),
         (replace(reading(), missing=3), {"missing_data": ["gap:1h:3"]}, 0.95),
         (replace(reading(), last_close=AT - timedelta(hours=2)), {"stale_data": ["stale:candle:1h"]}, 0.8),
         (replace(reading(), flat=True), {"out_of_range": ["flat_window:1h"]}, 0.9),
