@@ -1,9 +1,11 @@
 """Probes and metrics: no key, no database unless the question is about it."""
 
+from django.conf import settings
 from django.http import HttpResponse
 from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -44,7 +46,9 @@ class MetricsView(ProbeView):
 
     @extend_schema(summary="Prometheus metrics", responses={(200, "text/plain"): OpenApiTypes.STR})
     def get(self, request: Request) -> HttpResponse:
-        """Counts of every process of this installation, in Prometheus' text format."""
+        """Counts of every process of this installation, in Prometheus' text format. 404 when they have a port of their own."""
+        if settings.LENS.metrics_port:
+            raise NotFound
         readiness.refresh_gauges()
         answer: HttpResponse = ExportToDjangoView(request)
         return answer

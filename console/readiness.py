@@ -10,6 +10,7 @@ from console.migrated import migrated
 from core import telemetry
 from core.broker import queue_depths
 from core.clock import iso, now
+from core.counting import forget_the_dead
 from publishing.models import StreamHead
 from signals.hooks.selectors import silent_sources
 from signals.selectors import overdue, pulses
@@ -38,6 +39,7 @@ def ready() -> tuple[bool, dict[str, Any]]:
 
 def refresh_gauges() -> None:
     """Gauges that are read rather than counted, brought up to date before a scrape. What is away is left unset."""
+    forget_the_dead()
     for queue, depth in (queue_depths() or {}).items():
         telemetry.queue_depth.labels(queue=queue).set(depth)
     try:

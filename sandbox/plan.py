@@ -31,6 +31,7 @@ class Plan:
     http_port: int
     ws_ports: tuple[int, ...]
     web_workers: int
+    metrics_port: int | None = None
 
     @property
     def knock(self) -> str:
@@ -49,12 +50,14 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         http_port=_number(environ, "LENS_HTTP_PORT", 8000),
         ws_ports=tuple(first_ws + k for k in range(_number(environ, "LENS_WS_PROCESSES", 1))),
         web_workers=_number(environ, "LENS_WEB_PROCESSES", 1),
+        metrics_port=_number(environ, "LENS_METRICS_PORT", 0) if environ.get("LENS_METRICS_PORT") else None,
     )
 
 
 def refuse_taken_ports(plan: Plan) -> None:
     """Raises SetupError when a public port is in use: moving to another one silently would surprise whoever calls it."""
     wanted = [("LENS_HTTP_PORT", plan.http_port), *(("LENS_WS_PORT", port) for port in plan.ws_ports)]
+    wanted += [("LENS_METRICS_PORT", plan.metrics_port)] if plan.metrics_port else []
     for variable, port in wanted:
         if not port_is_free(plan.host, port):
             raise SetupError(f"Port {port} on {plan.host} is in use by another program. Stop it, or set {variable} to a free port.")
@@ -125,6 +128,7 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
         row("worker-evaluate", f"{worker} -Q evaluate --concurrency 100 -n evaluate@%h", grace=call),
         row("worker-core", f"{worker} -Q enrich,publish,control --concurrency 8 -n core@%h", grace=call),
         row("beat", f"{celery} beat -l WARNING --pidfile= -s {plan.data_dir}/run/beat-schedule"),
+        *([row("metrics", "django serve_metrics", ready=listens(plan.knock, plan.metrics_port))] if plan.metrics_port else []),
     ]
 
 

@@ -34,6 +34,7 @@ class LensSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Port = 8000
     ws_port: Port = 8001
+    metrics_port: Port | None = None
     web_processes: Annotated[int, Field(ge=1, le=64)] = 1
     ws_processes: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
