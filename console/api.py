@@ -116,7 +116,9 @@ class LetterView(APIView):
     required_scope = Scope.EVENTS_READ
 
     @extend_schema(
-        summary="One dead letter whole", parameters=shapes.CONDITIONAL, responses=shapes.unless_held(letter_shapes.WholeLetter)
+        summary="One dead letter whole",
+        parameters=shapes.CONDITIONAL,
+        responses=shapes.unless_held(letter_shapes.WholeLetter),
     )
     def get(self, request: Request, letter_id: UUID) -> Response:
         """The letter with the work it stands for and where that broke."""

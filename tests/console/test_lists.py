@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from access.models import Scope
 from audit.models import DeadLetter
-from console import shapes
+from console import letter_shapes, shapes
 from core.clock import iso, now
 from evaluation.models import Decision, EvaluationModel, Verdict
 from signals.models import Signal, Source, Status
@@ -58,7 +58,7 @@ def test_every_list_and_every_whole_thing_has_the_shape_that_is_described(reader
         f"signals/{signal.pk}": shapes.Event,
         f"events/{signal.pk}/status": shapes.EventStatus,
         f"decisions/{decision.pk}": shapes.RestedDecision,
-        f"dlq/{dead.pk}": shapes.WholeLetter,
+        f"dlq/{dead.pk}": letter_shapes.WholeLetter,
         "decisions/stream": shapes.StreamPage,
     }
     for path, whole in wholes.items():
