@@ -157,8 +157,8 @@ def test_it_agrees_with_vectors_from_books(kind: str, title: str) -> None:
     middle = given[2] if kind == "bollinger" else given[-1]
     for back in range(len(middle)):
         end = len(close) - back
-        rows = zip(close, high, low, close, volume, strict=True)
-        found = compute(Columns(bars([list(row) for row in rows][:end])), Family(kind, periods, (), 0))
+        rows: list[Row] = [list(row) for row in zip(close, high, low, close, volume, strict=True)]
+        found = compute(Columns(bars(rows[:end])), Family(kind, periods, (), 0))
         assert found.pairs[1 if kind == "bollinger" else 0][0] == pytest.approx(middle[len(middle) - 1 - back], abs=6e-4)
 
 
