@@ -9,15 +9,17 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock
 from typing import TypeVar
 
 from django.conf import settings
+from django.db import connection
 
 from core.errors import LensError
 from enrichment.indicators import Reading, read
+from enrichment.interest import InterestChange, PastInterest, change, past
 from enrichment.ports import STEP, Book, Interval, MarketDataProvider, PerpContext, PredictedFunding
 from enrichment.profiles import Profile
 from enrichment.providers import PROVIDERS
@@ -26,6 +28,7 @@ from enrichment.wanted import IndicatorSet
 
 THREADS = 16
 ASK_AGAIN_S = 2.0
+PAST_SERVES = timedelta(seconds=30)
 
 Key = tuple[str, Interval, int, IndicatorSet]
 T = TypeVar("T")
@@ -49,13 +52,15 @@ class Question:
 class Findings:
     """The answers, each asked for side by side. In place of one that cannot be had stands its error; None was not asked for.
 
-    `predicted` is None also where the venue predicts nothing for the coin.
+    `predicted` is None also where the venue predicts nothing for the coin; `interest` says how open interest has grown
+    where it is known what it is now.
     """
 
     readings: Mapping[Interval, Reading | LensError]
     context: PerpContext | LensError | None = None
     predicted: PredictedFunding | LensError | None = None
     book: Book | LensError | None = None
+    interest: InterestChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,12 @@ class _Kept:
         return current or time.monotonic() - self.asked < ASK_AGAIN_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    interest: PastInterest
+    at: datetime
+
+
 class Desk:
     """One provider and the readings made from its candles. Safe to use from several threads."""
 
@@ -81,15 +92,21 @@ class Desk:
         self._contexts: Shared[str, PerpContext] = Shared(self._pool)
         self._predictions: Shared[str, PredictedFunding | None] = Shared(self._pool)
         self._books: Shared[tuple[str, int], Book] = Shared(self._pool)
+        self._pasts: Shared[str, _Past] = Shared(self._pool)
 
     def look(self, asked: Question, within_s: float) -> Findings:
         """Everything the question names, within so many seconds."""
         ends = time.monotonic() + within_s
         flights = {interval: self._reading(asked, interval) for interval in asked.profile.timeframes}
-        around = self._context(asked), self._predicted(asked), self._book(asked)
+        around = self._context(asked), self._predicted(asked), self._book(asked), self._past(asked)
         readings = {interval: _reading(flight, ends) for interval, flight in flights.items()}
-        context, predicted, book = (_answer(around[0], ends), _answer(around[1], ends), _answer(around[2], ends))
-        return Findings(readings, context, predicted, book)
+        context, predicted, book, before = (
+            _answer(around[0], ends),
+            _answer(around[1], ends),
+            _answer(around[2], ends),
+            _answer(around[3], ends),
+        )
+        return Findings(readings, context, predicted, book, _grown(context, before))
 
     def close(self) -> None:
         """Give back threads and connections; no call may follow."""
@@ -115,10 +132,25 @@ class Desk:
         return self._predictions.ask(asked.coin, lambda: self.provider.predicted_funding(asked.coin), _never)
 
     def _book(self, asked: Question) -> Future[Book] | None:
-        reach = asked.reach_bps
-        return (
-            None if reach is None else self._books.ask((asked.coin, reach), lambda: self.provider.book(asked.coin, reach), _never)
-        )
+        coin, reach = asked.coin, asked.reach_bps
+        return None if reach is None else self._books.ask((coin, reach), lambda: self.provider.book(coin, reach), _never)
+
+    def _past(self, asked: Question) -> Future[_Past] | None:
+        def load() -> _Past:
+            try:
+                return _Past(past(self.provider.name, asked.coin, asked.at), asked.at)
+            finally:
+                connection.close()  # back to the pool: this thread waits for venues most of its time
+
+        if not asked.derivatives:
+            return None
+        return self._pasts.ask(asked.coin, load, lambda kept: abs(asked.at - kept.at) < PAST_SERVES)
+
+
+def _grown(context: PerpContext | LensError | None, kept: _Past | LensError | None) -> InterestChange | None:
+    if isinstance(context, PerpContext) and isinstance(kept, _Past):
+        return change(context.open_interest, kept.interest)
+    return None
 
 
 def _reading(flight: Future[_Kept], ends: float) -> Reading | LensError:

@@ -1,5 +1,6 @@
 """The frozen market beside a signal."""
 
+from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models.functions import Now
 
@@ -37,3 +38,19 @@ class Enrichment(models.Model):
     def payload_bytes(self) -> int:
         """The payload's length as models receive it, in UTF-8."""
         return len(self.payload.encode())
+
+
+class OpenInterest(models.Model):
+    """One coin's open interest as the venue told it at `at`, in coins. The venue keeps no history of it, so this is ours."""
+
+    market = models.CharField(max_length=30)
+    coin = models.CharField(max_length=50)
+    at = models.DateTimeField(db_default=TransactionNow())
+    contracts = models.DecimalField(max_digits=38, decimal_places=10)
+
+    class Meta:
+        # Serves both questions: a coin's value some time ago, a few minutes wide, and what has become too old.
+        constraints = [models.UniqueConstraint(fields=["at", "market", "coin"], name="open_interest_once")]
+
+    def __str__(self) -> str:
+        return f"{self.coin} {self.contracts} at {self.at:%Y-%m-%d %H:%M}"

@@ -211,7 +211,7 @@ class MarketDataProvider(Protocol):
         ...
 
     def contexts(self) -> Sequence[PerpContext]:
-        """The same for every listed coin, asked for now; coins whose context is broken are left out."""
+        """The same for every listed coin; those whose context is broken are left out."""
         ...
 
     def predicted_funding(self, coin: str) -> PredictedFunding | None:

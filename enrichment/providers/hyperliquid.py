@@ -93,7 +93,7 @@ class Hyperliquid:
 
     def contexts(self) -> Sequence[PerpContext]:
         """See MarketDataProvider."""
-        kept = self._contexts(0.0)
+        kept = self._contexts(CONTEXTS_SERVE_S)
         return [context for coin in kept.value if (context := _sound(kept, coin)) is not None]
 
     def predicted_funding(self, coin: str) -> PredictedFunding | None:

@@ -170,6 +170,7 @@ def test_a_coin_without_history_has_an_empty_reading(desk: Desk, profile: Profil
     assert set(found.values.values()) == {None}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_everything_is_asked_for_side_by_side_and_only_what_is_wanted(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.slow_s = 0.3
     started = time.monotonic()
@@ -182,6 +183,7 @@ def test_everything_is_asked_for_side_by_side_and_only_what_is_wanted(desk: Desk
     assert (lean.context, lean.predicted, lean.book) == (None, None, None)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_context_that_cannot_be_had_leaves_its_error_and_the_rest(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.contextless = True
     found = desk.look(Question("BTC", AT, profile, derivatives=True, reach_bps=500), 10)
