@@ -1,18 +1,23 @@
 """HTTP to the outside: one client type with a hard wall-clock deadline per call, and no retries.
 
 Ordinary timeouts bound each read, so a server that drips a byte a second is never caught. Here every socket operation is given
-only what is left of the deadline in force, headers, body and TLS included.
+only what is left of the deadline in force, headers, body and TLS included. A client may also bound what it reads of a body.
 """
 
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpcore2
 import httpx2
 
+from core.clock import now
+
+_SECONDS = re.compile(r"\d{1,6}(\.\d+)?")
 _ends_at: ContextVar[float | None] = ContextVar("http_deadline", default=None)
 
 
@@ -26,10 +31,26 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
-def bounded_client(max_connections: int = 100, **options: Any) -> httpx2.Client:
-    """A client whose calls obey `deadline`; `options` go to httpx2.Client."""
+def bounded_client(max_connections: int = 100, *, most_bytes: int | None = None, **options: Any) -> httpx2.Client:
+    """A client whose calls obey `deadline`; `options` go to httpx2.Client.
+
+    With `most_bytes` a body ends there, whatever follows, and is taken as it was sent: what is small when compressed may be huge.
+    """
     limits = httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=30)
-    return httpx2.Client(transport=_BoundedTransport(limits), follow_redirects=False, **options)
+    return httpx2.Client(transport=_BoundedTransport(limits, most_bytes), follow_redirects=False, **options)
+
+
+def wait_wished(headers: Mapping[str, str]) -> float | None:
+    """Seconds the server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date; None: absent or unreadable."""
+    exact = headers.get("retry-after-ms", "")
+    if _SECONDS.fullmatch(exact):
+        return float(exact) / 1000
+    wish = headers.get("retry-after", "")
+    try:
+        wait = float(wish) if _SECONDS.fullmatch(wish) else (parsedate_to_datetime(wish) - now()).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return max(wait, 0.0)
 
 
 def _left(timeout: float | None) -> float | None:
@@ -75,8 +96,9 @@ class _BoundedBackend(httpcore2.SyncBackend):
 
 
 class _BoundedTransport(httpx2.HTTPTransport):
-    def __init__(self, limits: httpx2.Limits) -> None:
+    def __init__(self, limits: httpx2.Limits, most_bytes: int | None) -> None:
         super().__init__(limits=limits)
+        self._most_bytes = most_bytes
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
             max_connections=limits.max_connections,
@@ -84,3 +106,30 @@ class _BoundedTransport(httpx2.HTTPTransport):
             keepalive_expiry=limits.keepalive_expiry,
             network_backend=_BoundedBackend(),
         )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._most_bytes is None:
+            return super().handle_request(request)
+        request.headers["accept-encoding"] = "identity"
+        response = super().handle_request(request)
+        response.headers.pop("content-encoding", None)
+        response.stream = _Shortened(response.stream, self._most_bytes)
+        return response
+
+
+class _Shortened(httpx2.SyncByteStream):
+    """The first bytes of a body."""
+
+    def __init__(self, whole: Any, most_bytes: int) -> None:
+        self._whole = whole
+        self._left = most_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._whole:
+            yield piece[: self._left]
+            self._left -= len(piece)
+            if self._left <= 0:
+                return
+
+    def close(self) -> None:
+        self._whole.close()

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from core.ids import uuid7
+from evaluation.clients.hosts import HOMES, trusted
 from evaluation.ports import Endpoint
 from evaluation.prompting import versions
 from signals.models import Signal
@@ -23,6 +25,8 @@ class Vendor(models.TextChoices):
 
     BASELINE = "baseline"
     OPENAI = "openai"
+    GOOGLE = "google"
+    ANTHROPIC = "anthropic"
     OPENAI_COMPATIBLE = "openai_compatible"
 
 
@@ -92,17 +96,23 @@ class EvaluationModel(models.Model):
 
 def registry_faults(vendor: str, base_url: str, key_env: str, prompt_version: str) -> Iterator[tuple[str, str]]:
     """Field and fault of each thing that would keep a model from ever being asked."""
-    address = urlsplit(base_url)
-    if base_url and (address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc or address.query):
-        yield "base_url", "Use http:// or https://, a host and a path, without credentials or a query."
-    if vendor == Vendor.OPENAI_COMPATIBLE and not base_url:
-        yield "base_url", "A compatible vendor needs a base URL."
+    yield from (("base_url", fault) for fault in _address_faults(vendor, base_url))
     if key_env and not _KEY_ENV.fullmatch(key_env):
         yield "key_env", "Name the variable that holds the key: capitals, digits and _, ending in _API_KEY."
-    if vendor == Vendor.OPENAI and not key_env:
-        yield "key_env", "Name the variable that holds the key, for example OPENAI_API_KEY."
+    if vendor in HOMES and not key_env:
+        yield "key_env", f"Name the variable that holds the key, for example {vendor.upper()}_API_KEY."
     if prompt_version not in versions():
         yield "prompt_version", f"There is no such prompt; there are {', '.join(versions())}."
+
+
+def _address_faults(vendor: str, base_url: str) -> Iterator[str]:
+    address = urlsplit(base_url)
+    if base_url and (address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc or address.query):
+        yield "Use http:// or https://, a host and a path, without credentials or a query."
+    elif vendor == Vendor.OPENAI_COMPATIBLE and not base_url:
+        yield "A compatible vendor needs a base URL."
+    elif (base_url or vendor in HOMES) and not trusted(base_url or HOMES[vendor], settings.LENS.model_hosts):
+        yield f"LENS_MODEL_HOSTS does not allow {address.hostname or vendor}; it allows {', '.join(settings.LENS.model_hosts)}."
 
 
 class DecisionStatus(models.TextChoices):

@@ -1,6 +1,6 @@
 """From a model's text to an answer, or to the name of what is wrong with it. Pure, and never raises.
 
-finish reason ──▶ truncated │ refused
+finish reason ──▶ truncated │ refused │ far too long
 text ──▶ strip fences or prose ──▶ JSON? ──▶ schema? ──▶ coherent? ──▶ Parsed
              (parse_mode)        invalid_json  schema_error  incoherent
 """
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from evaluation.facts import Facts
-from evaluation.ports import Reply
+from evaluation.ports import OVERSIZED, Reply
 from evaluation.schemas import ENTER, LARGEST_ANSWER, TIGHTEN, WORDS, Answer
 
 ParseMode = Literal["strict", "fenced", "extracted"]
@@ -62,6 +62,8 @@ def parse(reply: Reply, facts: Facts) -> Parsed | Failure:
     """The answer in a reply to these facts, or what keeps it from being one."""
     if reply.finish_reason in _CUT_OFF:
         return Failure("truncated", "The answer was cut off at the token limit.")
+    if reply.finish_reason == OVERSIZED:
+        return Failure("invalid_json", "The answer is far longer than an answer may be.")
     if reply.refusal is not None or reply.finish_reason in _REFUSING:
         return Failure("refused", "The model declined to answer.")
     return parse_text(reply.text, facts)

@@ -8,6 +8,8 @@ from core.errors import Permanent
 
 Role = Literal["user", "assistant"]
 LONGEST_ECHO = 4_000
+# The finish reason of a reply that was not read to its end; its text is the beginning of what came over the wire.
+OVERSIZED = "oversized"
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ class _Talk:
             reply = self._client.ask(prompt, Limits(self._ends_at - asked_at, self._model.max_tokens, self._model.temperature))
         except LensError as error:
             call.outcome, call.error = error.code[:20], bounded(error.detail)
+            call.request_id = bounded(str(error.facts.get("request_id", "")), 100)
             call.raw_text = bounded(error.raw) if isinstance(error, Unreadable) else ""
             raise
         finally:

@@ -12,7 +12,6 @@
 import hashlib
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -20,7 +19,7 @@ import httpx2
 from core import telemetry
 from core.clock import now
 from core.errors import LensError, Permanent, Transient
-from core.http import bounded_client, deadline
+from core.http import bounded_client, deadline, wait_wished
 from enrichment.ports import Seen
 
 CALL_S = 4.0
@@ -86,19 +85,9 @@ def refusal(name: str, response: httpx2.Response) -> LensError:
     """What an answer other than 200 means."""
     status = response.status_code
     if status == httpx2.codes.TOO_MANY_REQUESTS:
-        return Transient("rate_limited", f"{name} asks for patience.", retry_after=_wish(response.headers.get("retry-after", "")))
+        return Transient("rate_limited", f"{name} asks for patience.", retry_after=wait_wished(response.headers))
     if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
         return Transient("provider_down", f"{name} answered {status}.", status=status)
     if status >= httpx2.codes.BAD_REQUEST:
         return Permanent("provider_refused", f"{name} answered {status}.", status=status)
     return Transient("bad_reply", f"{name} answered {status}.", status=status)
-
-
-def _wish(text: str) -> float | None:
-    """Retry-After, seconds or an HTTP date, as seconds from now."""
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max((parsedate_to_datetime(text) - now()).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "LENS_"
 CONSENSUS = re.compile(r"majority|any|all|weighted|veto|quorum:[1-9]\d?")
+MODEL_HOST = re.compile(r"(\*\.)?[A-Za-z0-9._-]+|[0-9A-Fa-f.:]+(/\d{1,3})?")
 # A cluster injects these for every service it knows; they are not settings of ours.
 _INJECTED = re.compile(r"LENS_.*_(SERVICE|PORT)(_.*)?$")
 
@@ -51,13 +52,14 @@ class LensSettings(BaseSettings):
     evaluation_deadline_s: Seconds = 45
     consensus: str = "majority"
     decision_ttl_s: Seconds = 300
+    model_hosts: Annotated[tuple[str, ...], NoDecode] = ("vendors", "loopback")
 
     heartbeat_s: Annotated[float, Field(ge=0.1, le=300)] = 5
     ws_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
 
     crash_points: bool = False
 
-    @field_validator("allowed_hosts", "trusted_networks", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_networks", "trusted_proxies", "model_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -66,6 +68,16 @@ class LensSettings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value if value.is_absolute() else (ROOT / value)
+
+    @field_validator("model_hosts")
+    @classmethod
+    def _host_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [rule for rule in value if not MODEL_HOST.fullmatch(rule)]
+        if strange:
+            raise ValueError(
+                f"{strange[0]!r} is no host name, *.domain, address, network, or the word vendors, loopback or private"
+            )
+        return value
 
     @field_validator("consensus")
     @classmethod

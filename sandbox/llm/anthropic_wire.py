@@ -1,5 +1,6 @@
 """Anthropic messages: `POST /v1/messages`, not streamed."""
 
+import json
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -57,7 +58,8 @@ class AnthropicMessages:
             model=str(body.get("model") or "-"),
             system=text_of(body.get("system")),
             turns=tuple((str(turn.get("role")), text_of(turn.get("content"))) for turn in members(body.get("messages"))),
-            schema=child(_format(body), "schema") or None,
+            schema=child(_format(body), "schema") or _tool(body) or None,
+            tool=str(child(body, "tool_choice").get("name") or "") if _tool(body) else "",
             limit=whole_number(body.get("max_tokens")),
         )
 
@@ -83,8 +85,8 @@ class AnthropicMessages:
             "id": f"msg_01{token(22)}",
             "type": "message",
             "role": "assistant",
-            "content": [{"type": "text", "text": reply.text}] if reply.text and not refused else [],
-            "stop_reason": _STOP[reply.finish],
+            "content": [] if refused or not reply.text else [_block(ask, reply)],
+            "stop_reason": "tool_use" if reply.finish == "stop" and _given(ask, reply) else _STOP[reply.finish],
             "stop_sequence": None,
             "stop_details": details,
             "usage": _usage(ask, reply),
@@ -101,6 +103,28 @@ class AnthropicMessages:
             headers["retry-after"] = failure.retry_after
         error = {"type": kind, "message": failure.message or words.format(model=model)}
         return json_answer({"type": "error", "error": error, "request_id": request_id}, headers, status)
+
+
+def _tool(body: Body) -> Body:
+    """The schema of the tool that must be used; empty when the choice is free."""
+    name = child(body, "tool_choice").get("name")
+    return next((child(tool, "input_schema") for tool in members(body.get("tools")) if tool.get("name") == name), {})
+
+
+def _given(ask: Ask, reply: Reply) -> Body | None:
+    """What the tool is given: the answer if it is an object and a tool was demanded."""
+    try:
+        value = json.loads(reply.text) if ask.tool else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _block(ask: Ask, reply: Reply) -> Body:
+    given = _given(ask, reply)
+    if given is None:
+        return {"type": "text", "text": reply.text}
+    return {"type": "tool_use", "id": f"toolu_01{token(22)}", "name": ask.tool, "input": given}
 
 
 def _format(body: Body) -> Body:

@@ -24,7 +24,7 @@ Kind = Literal[
     "text",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-OVERSIZED = 2 * 1024 * 1024
+OVERSIZED = 10 * 1024 * 1024
 
 _HOSTILE = (
     "<script>alert(document.cookie)</script>",

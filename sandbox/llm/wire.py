@@ -23,7 +23,10 @@ _ALPHABET = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request, vendor aside. `turns` are (role, text) with the roles `user` and `assistant`; the limit is in tokens."""
+    """A request, vendor aside. `turns` are (role, text) with the roles `user` and `assistant`; the limit is in tokens.
+
+    `tool` names the tool that the answer must be given to, where the vendor takes answers that way.
+    """
 
     model: str
     system: str
@@ -32,6 +35,7 @@ class Ask:
     limit: int | None = None
     stream: bool = False
     stream_usage: bool = False
+    tool: str = ""
 
     @property
     def is_repair(self) -> bool:

@@ -1,5 +1,6 @@
 """A call's deadline is wall-clock time, whatever the other side does with its bytes."""
 
+import gzip
 import socket
 import threading
 import time
@@ -47,3 +48,20 @@ def test_without_a_deadline_the_ordinary_timeouts_hold(listener: socket.socket) 
     threading.Thread(target=serve, args=[listener, answer, 0.05], daemon=True).start()
     with bounded_client(timeout=5) as client:
         assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/").text == "ok"
+
+
+LARGE = [b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", *[b"x" * 10_000] * 100]
+BOMB = gzip.compress(b"x" * 1_000_000)
+SQUEEZED = [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(BOMB), BOMB]
+
+
+def test_a_body_ends_where_the_client_says(listener: socket.socket) -> None:
+    threading.Thread(target=serve, args=[listener, LARGE, 0], daemon=True).start()
+    with bounded_client(most_bytes=25_000, timeout=5) as client:
+        assert len(client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/").content) == 25_000
+
+
+def test_a_bounded_body_is_not_unpacked(listener: socket.socket) -> None:
+    threading.Thread(target=serve, args=[listener, SQUEEZED, 0], daemon=True).start()
+    with bounded_client(most_bytes=25_000, timeout=5) as client:
+        assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/").content == BOMB

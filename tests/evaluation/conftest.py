@@ -15,14 +15,14 @@ from django.db.models.functions import Now
 
 from core.canonical import digest
 from enrichment.models import Enrichment
-from evaluation.clients.openai import _clients
+from evaluation.clients.kept import let_go
 from evaluation.models import EvaluationModel, Vendor
 from evaluation.selectors import forget_registry
 from signals.lifecycle import advance
 from signals.models import Signal, Status
 from tests.evaluation.cases import NO_FLAGS, closing, payload
+from tests.evaluation.speakers import KEY_ENV
 
-KEY_ENV = "TESTS_API_KEY"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,8 +66,7 @@ def _simulator() -> Iterator[Simulator]:
     simulator = Simulator(process.stdout.readline().rpartition(" ")[2].strip())
     yield simulator
     simulator.close()
-    for client in _clients.values():
-        client.close()
+    let_go()
     process.terminate()
     process.wait(10)
     process.stdout.close()

@@ -45,7 +45,7 @@ def test_a_model_is_added_changed_disabled_and_listed() -> None:
     assert command("enable", "rules")["enabled"] is True
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/v1", "https://api.deepseek.com", "http://ollama:11434/v1"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/v1", "https://api.deepseek.com", "http://localhost:11434/v1"])
 def test_addresses_of_compatible_vendors_are_taken(url: str) -> None:
     assert command("add", "x", "--vendor", "openai_compatible", "--model-id", "m", "--base-url", url)["base_url"] == url
 

@@ -1,0 +1,89 @@
+"""How every vendor is asked: the key looked up, one deadline over all of it, errors sorted by one table, the reply bounded."""
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import Permanent
+from core.http import deadline
+from evaluation.clients.kept import LARGEST_REPLY
+from evaluation.clients.taxonomy import Trouble, settled
+from evaluation.ports import OVERSIZED, Endpoint, Limits, Prompt, Reply, Unreadable
+
+LONGEST_RAW = 65_536
+
+
+class Wire(BaseModel):
+    """A vendor's JSON, or the part of it that is used."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+Shape = TypeVar("Shape", bound=Wire)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A reply of status 200 as it came: the body's bytes, and the id under which the vendor knows the call."""
+
+    body: bytes
+    request_id: str = ""
+
+    def as_(self, shape: type[Shape]) -> Shape:
+        """The body in this shape. Raises Unreadable: the call was answered and probably billed, so it is not made again."""
+        try:
+            return shape.model_validate_json(self.body)
+        except ValidationError as error:
+            raise Unreadable("The reply is not in the vendor's shape.", self.head, request_id=self.request_id) from error
+
+    @property
+    def oversized(self) -> bool:
+        """Whether the body was cut where bodies end."""
+        return len(self.body) >= LARGEST_REPLY
+
+    @property
+    def head(self) -> str:
+        """The beginning of the body, as text."""
+        return self.body[:LONGEST_RAW].decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class VendorClient(ABC):
+    """What the vendors' clients share. A vendor says how to send, how its errors and how its answers read."""
+
+    endpoint: Endpoint
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def ask(self, prompt: Prompt, limits: Limits) -> Reply:
+        """See ModelClient."""
+        key = self._key()
+        try:
+            with deadline(limits.timeout_s):
+                answered = self._send(key, prompt, limits)
+        except self.errors as error:
+            return settled(self._trouble(error), key)
+        if answered.oversized:
+            return Reply(answered.head, OVERSIZED, request_id=answered.request_id)
+        return self._read(answered)
+
+    @abstractmethod
+    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+        """Ask through the vendor's SDK. Raises one of `errors`."""
+
+    @abstractmethod
+    def _trouble(self, error: Exception) -> Trouble:
+        """The SDK's error in common terms. Raises Transient for a broken line or a deadline that passed."""
+
+    @abstractmethod
+    def _read(self, answered: Answered) -> Reply:
+        """The vendor's answer in common terms. Raises Unreadable."""
+
+    def _key(self) -> str:
+        name = self.endpoint.key_env
+        key = os.environ.get(name, "") if name else "none"
+        if not key:
+            raise Permanent("auth_failed", f"The variable {name} holds no key.")
+        return key
