@@ -38,12 +38,12 @@ class ContentPolicyMiddleware:
 def policy_for(request: HttpRequest) -> str:
     """The policy of the page at this address."""
     found = next((policy for prefix, policy in _BY_PREFIX if request.path.startswith(prefix)), STRICT)
-    return found.format(sockets=_sockets(request)) if found is STRICT else found
+    return found.format(sockets=" ".join(socket_origins(request))) if found is STRICT else found
 
 
-def _sockets(request: HttpRequest) -> str:
+def socket_origins(request: HttpRequest) -> list[str]:
     """Where this installation's sockets listen, by the name the browser knows us by; what is no host name gets none."""
     host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
     scheme = "wss" if request.is_secure() else "ws"
     ports = range(settings.LENS.ws_port, settings.LENS.ws_port + settings.LENS.ws_processes)
-    return " ".join(f"{scheme}://{host}:{port}" for port in ports) if host else ""
+    return [f"{scheme}://{host}:{port}" for port in ports] if host else []

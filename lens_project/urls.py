@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views import defaults
-from django.views.generic import RedirectView
 
 from console import api as console
 from console import letters_api, probes, schema
+from console.pages import urls as pages
 from core.problem import problem_response
 from lens_project import pipeline
 from publishing.api import StreamView
@@ -55,7 +55,7 @@ urlpatterns = [
     path("api/redoc/", schema.RedocView.as_view()),
     re_path(r"^api(?:/|$)", console.unknown_address),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include((pages.addresses(pipeline.start), pages.app_name))),
 ]
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Upper
 
 from core.clock import parse_zoned
 from evaluation.models import Decision, EvaluationModel
@@ -17,6 +18,8 @@ from publishing.subscriptions import Filter, Log
 from signals.models import Signal
 
 EVERYTHING = Filter()
+# How many frames of the whole log are looked through for the newest matching ones.
+LOOK_BACK = 20_000
 
 _READ = """
 SELECT head.epoch, head.last_seq, COALESCE((SELECT min(seq) - 1 FROM publishing_frame), head.last_seq),
@@ -52,6 +55,20 @@ def read(after: int, limit: int, wanted: Filter = EVERYTHING, until: int = LARGE
         rows = _rows(after, limit, wanted, until)
     epoch, head, horizon = rows[0][:3]
     return Reading(Log(epoch, head, horizon), list(_frames(rows)))
+
+
+def start_of_newest(wanted: Filter, count: int) -> tuple[Log, int]:
+    """The log, and the position after which its `count` newest matching frames lie, or fewer: it does not look back for ever."""
+    here = log()
+    frames = Frame.objects.filter(seq__gt=here.head - LOOK_BACK, kind__in=[str(kind) for kind in wanted.kinds])
+    for column, values in (("event_type", wanted.event_types), ("source", wanted.sources)):
+        frames = frames if values is None else frames.filter(**{f"{column}__in": values})
+    if wanted.symbols is not None:
+        frames = frames.alias(upper=Upper("symbol")).filter(upper__in=wanted.symbols)
+    if wanted.models is not None:
+        frames = frames.filter(Q(kind=Kind.VERDICT) | Q(model__in=wanted.models))
+    newest = list(frames.order_by("-seq").values_list("seq", flat=True)[:count])
+    return here, newest[-1] - 1 if newest else here.head
 
 
 def log() -> Log:

@@ -17,14 +17,10 @@ from core.problem import Problem
 from signals.api import accepted, idempotency_key
 from signals.hooks.services import delivery, heard, may_come_from, reject
 from signals.hooks.tokens import hook_behind
-from signals.intake import take
+from signals.intake import leave_to_the_sweep, take
 from signals.models import HookSource
 
 logger = logging.getLogger(__name__)
-
-
-def leave_to_the_sweep(_: str) -> None:
-    """No hand-over: the stored row is found within seconds. The address table puts the pipeline's `start` in its place."""
 
 
 class HookView(WatchedView):

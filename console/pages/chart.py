@@ -1,0 +1,71 @@
+"""What the chart of a signal shows: the bars kept beside its enrichment, and the prices that mattered. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from core.money import plain
+from enrichment.models import Enrichment
+from evaluation.facts import Facts, number, read
+from signals.models import Signal
+
+Level = dict[str, str]
+
+
+def drawing(signal: Signal, seen: Enrichment, decisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`bars` as stored, the signal's instant in epoch seconds, and every level with its name and kind."""
+    facts = read(seen.payload)
+    return {
+        **json.loads(seen.series),
+        "at": int(signal.ts_utc.timestamp()),
+        "side": "long" if signal.long else "short",
+        "opens": signal.opens,
+        "levels": [*_signal_levels(signal, facts), *_stops(facts, decisions), *_market_levels(facts)],
+    }
+
+
+def _signal_levels(signal: Signal, facts: Facts) -> Iterator[Level]:
+    yield _level("entry", "entry", signal.entry_price)
+    if signal.liquidation_price is not None:
+        yield _level("liquidation", "liquidation", signal.liquidation_price)
+    mid = facts.number("market.mid")
+    if mid is not None:
+        yield _level("price at judgement", "mid", mid)
+
+
+def _stops(facts: Facts, decisions: Sequence[Mapping[str, Any]]) -> Iterator[Level]:
+    """Where each model's effective plan would stop out: as stated, or so many true ranges or percent from the price."""
+    for decision in decisions:
+        plan = decision["data"]["risk_plan"]
+        at = None if plan is None else _stop(plan, facts)
+        if at is not None and at > 0:
+            yield _level(f"stop {decision['model']}", "stop", at)
+
+
+def _stop(plan: Mapping[str, Any], facts: Facts) -> Decimal | None:
+    match plan.get("stop_method"):
+        case "fixed":
+            return number(plan.get("stop_level"))
+        case "atr":
+            multiple = number(plan.get("atr_multiple"))
+            reach = None if multiple is None or facts.atr is None else multiple * facts.atr
+        case _:
+            trail = number(plan.get("trail_pct"))
+            reach = None if trail is None or facts.price is None else trail / 100 * facts.price
+    if reach is None or facts.price is None:
+        return None
+    return facts.price - reach if facts.long else facts.price + reach
+
+
+def _market_levels(facts: Facts) -> Iterator[Level]:
+    """Support, resistance and the like, where the payload names prices under `levels`."""
+    stated = facts.at("levels")
+    for name, value in sorted(stated.items()) if isinstance(stated, Mapping) else ():
+        price = number(value)
+        if price is not None and price > 0:
+            yield _level(str(name), "level", price)
+
+
+def _level(name: str, kind: str, price: Decimal) -> Level:
+    return {"name": name, "kind": kind, "price": plain(price)}
