@@ -4,6 +4,7 @@ import csv
 import gzip
 import lzma
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -47,7 +48,7 @@ SCALES = {"macd": "atr_14", "macd_signal": "atr_14", "macd_hist": "atr_14"}
 POINTS = {"williams_r_14": 100.0, "cci_20": 100.0, "stoch_k": 100.0, "stoch_d": 100.0, "bb_pct_b": 1.0, "mfi_14": 100.0}
 
 
-def numbers(rows: list[Row]) -> np.ndarray:
+def numbers(rows: Sequence[Row]) -> np.ndarray:
     return np.array(rows, dtype=float).T
 
 
@@ -94,7 +95,7 @@ def test_every_indicator_agrees_with_talib_on_a_recorded_history(name: str) -> N
         assert_parity([[float(value) for value in row] for row in rows[:end]])
 
 
-def bars(rows: list[Row]) -> Bars:
+def bars(rows: Sequence[Row]) -> Bars:
     return Bars(numbers(rows), START, timedelta(days=1))
 
 
