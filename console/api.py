@@ -14,9 +14,10 @@ from access.models import Scope
 from access.views import caller_of
 from console import detail, items, letter_shapes, lists, shapes
 from console.conditional import tagged
-from console.queries import DecisionsQuery, EventsQuery, ExpandQuery, LettersQuery, PageQuery, Query, VerdictsQuery
+from console.queries import DecisionsQuery, EventsQuery, ExpandQuery, LettersQuery, PageQuery, VerdictsQuery
 from core.broker import queue_depths
 from core.problem import Problem, problem_response
+from core.queries import Query
 from signals.models import Signal
 from signals.selectors import by_id
 

@@ -1,14 +1,13 @@
 """What a list may be asked for. A parameter nobody knows, or one given twice, is an error and not a wider answer."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
-from django.http import QueryDict
 from rest_framework import serializers
 
 from audit.models import DeadLetter
 from console.items import PUBLIC_STAGE
+from core.queries import Query
 from evaluation.models import DecisionStatus
 from signals.api import SymbolField, ZonedField
 from signals.models import EventType, Status
@@ -54,19 +53,6 @@ class StageField(serializers.ChoiceField):
     def to_internal_value(self, data: Any) -> Any:
         stage = super().to_internal_value(data)
         return [stage, *(inner for inner, outer in PUBLIC_STAGE.items() if outer == stage)]
-
-
-class Query(serializers.Serializer[Any]):
-    """Parameters of an address; declared ones only, each at most once."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        strangers = {name: ["There is no such parameter."] for name in data if name not in self.fields}
-        if strangers:
-            raise serializers.ValidationError(strangers, "unknown_parameter")
-        twice = {name: ["Given more than once."] for name in data if _times(data, name) > 1}
-        if twice:
-            raise serializers.ValidationError(twice, "repeated")
-        return super().to_internal_value(dict(data.items()))
 
 
 class ExpandQuery(Query):
@@ -129,7 +115,3 @@ class LettersQuery(LettersFilter, PageQuery):
 
     status = serializers.ChoiceField(DeadLetter.Status.choices, required=False)
     resolved = serializers.BooleanField(required=False, help_text="Whether it is resolved or discarded.")
-
-
-def _times(data: Mapping[str, Any], name: str) -> int:
-    return len(data.getlist(name)) if isinstance(data, QueryDict) else 1

@@ -8,7 +8,6 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
-from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.views import APIView
 
@@ -95,15 +94,6 @@ class ZonedScheme(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         return deepcopy(ZONED)
-
-
-class StreamParameters(StreamQuery):
-    """As the door takes them: an empty filter is none."""
-
-    epoch = serializers.CharField(max_length=64, required=False, allow_blank=True)
-    model = serializers.CharField(max_length=50, required=False, allow_blank=True)
-    symbol = serializers.CharField(max_length=32, required=False, allow_blank=True, help_text="Any accepted spelling, in any case.")
-    event_type = serializers.CharField(max_length=12, required=False, allow_blank=True)
 
 
 class SubmitDoor(OpenApiViewExtension):
@@ -196,7 +186,7 @@ class StreamDoor(OpenApiViewExtension):
 
             described_problems = (410,)
 
-            @extend_schema(summary="The stream over REST, oldest first", parameters=[StreamParameters], responses=shapes.StreamPage)
+            @extend_schema(summary="The stream over REST, oldest first", parameters=[StreamQuery], responses=shapes.StreamPage)
             def get(self, request: Any) -> Any:
                 """The frames a socket would have sent. Read on from `next_after_seq`; a position that is gone is a 410."""
 

@@ -14,6 +14,7 @@ from access.models import Scope
 from access.services import Caller
 from core.clock import now
 from core.problem import Problem
+from core.queries import Query
 from publishing import selectors
 from publishing.operations import LARGEST_SEQ, Since, Wanted, parse_filter
 from publishing.selectors import Reading
@@ -22,14 +23,14 @@ from publishing.subscriptions import Chain, Filter
 FILTERS = ("model", "symbol", "event_type")
 
 
-class StreamQuery(serializers.Serializer[Any]):
+class StreamQuery(Query):
     """Where to read on, and how much. Without `after_seq`: from the oldest frame that is kept."""
 
     after_seq = serializers.IntegerField(min_value=0, max_value=LARGEST_SEQ, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
     epoch = serializers.CharField(max_length=64, required=False)
     model = serializers.CharField(max_length=50, required=False)
-    symbol = serializers.CharField(max_length=32, required=False)
+    symbol = serializers.CharField(max_length=32, required=False, help_text="Any accepted spelling, in any case.")
     event_type = serializers.CharField(max_length=12, required=False)
 
 

@@ -18,9 +18,11 @@ from django.db import Error
 
 from access.models import Scope
 from access.services import Caller
+from access.throttling import watch
 from core.ids import uuid7
+from core.problem import Problem
 from publishing import selectors
-from publishing.credentials import SUBPROTOCOL, Credential, Key, presented, welcome_origin
+from publishing.credentials import SUBPROTOCOL, Credential, Key, peer_of, presented, welcome_origin
 from publishing.feed import Feed, resync
 from publishing.hub import hub
 from publishing.operations import Ack, Auth, Operation, Ping, RefusedError, Subscribe, Unsubscribe, parse
@@ -87,7 +89,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         if self._closed:
             return
         if text_data is None:
-            await self._finish(BAD_FRAME)
+            await self._turn_away(BAD_FRAME)
         elif len(text_data) > LARGEST_MESSAGE:
             await self._finish(TOO_BIG)
         else:
@@ -141,8 +143,11 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         except (Error, TimeoutError):
             await self._finish(TRY_LATER)
             return
-        if caller is None or not caller.may(Scope.DECISIONS_READ):
-            await self._finish(NO_KEY if caller is None else NO_SCOPE)
+        if caller is None:
+            await self._turn_away(NO_KEY)
+            return
+        if not caller.may(Scope.DECISIONS_READ):
+            await self._finish(NO_SCOPE)
             return
         self.credential, self.caller = credential, caller
         log = self._hub.tail.log
@@ -187,10 +192,18 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         await self._say(type="error", code=refusal.code, message=refusal.message)
         self._errors.append(time.monotonic())
         if len(self._errors) == MOST_ERRORS and self._errors[-1] - self._errors[0] < ERROR_SPAN_S:
-            await self._finish(BAD_FRAME)
+            await self._turn_away(BAD_FRAME)
 
     def _expire(self) -> None:
-        self._soon(self._finish(NO_AUTH_IN_TIME))
+        self._soon(self._turn_away(NO_AUTH_IN_TIME))
+
+    async def _turn_away(self, code: int) -> None:
+        """Counted against the peer, as a failed request is; beyond its cap it hears that instead."""
+        try:
+            await in_thread(watch, peer_of(self.scope))
+        except Problem:
+            code = TOO_MANY
+        await self._finish(code)
 
     async def _finish(self, code: int) -> None:
         if not self._closed:

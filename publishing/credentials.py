@@ -72,8 +72,13 @@ def presented(scope: Mapping[str, Any]) -> Credential | None:
     user = scope.get("user")
     if b"origin" in headers and user is not None and user.is_authenticated:
         return Person(user.pk)
-    peer = Peer(peer_address((scope.get("client") or [""])[0], _forwarded_for(scope["headers"])))
+    peer = Peer(peer_of(scope))
     return peer if peer.caller() else None
+
+
+def peer_of(scope: Mapping[str, Any]) -> str:
+    """The network address a websocket scope comes from."""
+    return peer_address((scope.get("client") or [""])[0], _forwarded_for(scope["headers"]))
 
 
 def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> str:

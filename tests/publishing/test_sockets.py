@@ -13,6 +13,7 @@ from django.test import Client
 
 from access.models import ApiKey, Scope
 from access.services import revoke_key
+from access.throttling import PEER_FACTOR
 from core.clock import now
 from publishing import consumers
 from publishing.models import Frame, StreamHead
@@ -89,6 +90,24 @@ async def test_a_wrong_key_is_accepted_and_closed_with_the_reason(scopes: list[s
     assert await socket.open() == (True, None)
     assert await socket.closed() == code
     await socket.leave()
+
+
+async def test_a_peer_that_failed_too_often_is_told_so_and_a_good_key_is_not(settings: LazySettings) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"rate_limit_burst": 1})
+    peer = ("203.0.113.77", 5)
+    codes = []
+    for _ in range(PEER_FACTOR + 1):
+        socket = Socket(x_api_key="lens_00000000_nothing")
+        socket.wire.scope["client"] = peer
+        await socket.open()
+        codes.append(await socket.closed())
+        await socket.leave()
+    assert codes == [4401] * PEER_FACTOR + [4429]
+    good = Socket(x_api_key=await in_database(key))
+    good.wire.scope["client"] = peer
+    await good.open()
+    assert (await good.hear())["type"] == "welcome"
+    await good.leave()
 
 
 @pytest.mark.parametrize(

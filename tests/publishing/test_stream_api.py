@@ -102,6 +102,12 @@ def test_a_lost_position_is_gone(publish: Publish, query: dict[str, Any]) -> Non
         {"symbol": "USD"},
         {"event_type": "OPEN"},
         {"model": "nobody"},
+        {"symbol": ""},
+        {"model": ""},
+        {"event_type": ""},
+        {"epoch": ""},
+        {"modle": "gemini"},
+        {"symbol": ["BTC", "ETH"]},
     ],
     ids=str,
 )
