@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from bench import ingest
+from bench import fanout, ingest
 from bench.load import Run, drive, quantile
 from bench.meter import cost
 from sandbox.stack import Stack
@@ -30,9 +30,13 @@ def main() -> None:
     options = _parse()
     with tempfile.TemporaryDirectory(prefix="lens-bench-") as directory:
         environ = {**os.environ, "LENS_DATA_DIR": directory, "LENS_HTTP_PORT": _free_port(), "LENS_WS_PORT": _free_port()}
+        environ["LENS_WS_MAX_CONNECTIONS"] = str(2 * max(fanout.SIZES))
         environ |= {"DJANGO_SETTINGS_MODULE": "bench.bare"} if options.ingest else {}
         with Stack(environ) as stack:
             _warm(stack.facts)
+            if options.fanout:
+                fanout.measure(stack, options.seconds)
+                return
             if options.ingest:
                 prices = httpx2.post(stack.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json()
                 ingest.measure(stack.facts, prices, options.seconds)
@@ -99,6 +103,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rate", type=float, help="signals a second (default: the standard set)")
     parser.add_argument("--ingest", action="store_true", help="the gateway alone")
+    parser.add_argument("--fanout", action="store_true", help="the decision stream alone")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--model-latency", type=float, default=0, help="seconds the simulated models take")
     return parser.parse_args()

@@ -19,6 +19,7 @@ from django.db import Error
 from access.models import Scope
 from access.services import Caller
 from access.throttling import watch
+from core import telemetry
 from core.ids import uuid7
 from core.problem import Problem
 from publishing import selectors
@@ -26,12 +27,13 @@ from publishing.credentials import SUBPROTOCOL, Credential, Key, peer_of, presen
 from publishing.feed import Feed, resync
 from publishing.hub import hub
 from publishing.operations import Ack, Auth, Operation, Ping, RefusedError, Subscribe, Unsubscribe, parse
+from publishing.outlet import Outlet, SlowReaderError
 from publishing.subscriptions import Chain, Filter
 from publishing.tail import in_thread
 
 logger = logging.getLogger(__name__)
 
-BAD_FRAME, NO_KEY, NO_SCOPE, NO_AUTH_IN_TIME, TOO_MANY = 4400, 4401, 4403, 4408, 4429
+BAD_FRAME, NO_KEY, NO_SCOPE, NO_AUTH_IN_TIME, SLOW, TOO_MANY = 4400, 4401, 4403, 4408, 4410, 4429
 TOO_BIG, FAILED, RESTART, TRY_LATER = 1009, 1011, 1012, 1013
 
 AUTH_WITHIN_S = 5.0
@@ -76,6 +78,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             await self.close()
             return
         self._hub.join(self)
+        self._outlet = Outlet(self.scope, self.send)
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
         credential = presented(self.scope)
         if self._hub.full:
@@ -112,6 +115,8 @@ class DecisionConsumer(AsyncWebsocketConsumer):
     async def _hear(self, text: str) -> None:
         try:
             await self._act(parse(text))
+        except SlowReaderError:
+            await self._give_up()
         except RefusedError as refusal:
             await self._complain(refusal)
         except Error as error:
@@ -167,20 +172,30 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         answer = {"type": "subscribed", "epoch": log.epoch, "head_seq": log.head, "recovered": not lost}
         await self._say(**answer if asked.id is None else {"id": asked.id, **answer})
         if lost:
-            await self.send(resync(log, lost))
+            await self._outlet.send(resync(log, lost))
         self._serve(asked, Chain(start, snapshot_until=log.head, window=asked.window))
 
     def _serve(self, asked: Subscribe, chain: Chain) -> None:
         if self.caller is None or self._closed:
             return
-        self._feed = Feed(self._hub.tail, Filter.of(asked.filter, self.caller.allowed_sources), chain, self.send)
+        self._feed = Feed(self._hub.tail, Filter.of(asked.filter, self.caller.allowed_sources), chain, self._outlet)
         self._feeding = asyncio.create_task(self._feed.run(settings.LENS.heartbeat_s))
         self._feeding.add_done_callback(self._feed_ended)
 
     def _feed_ended(self, feeding: asyncio.Task[None]) -> None:
-        if not feeding.cancelled():
+        if feeding.cancelled():
+            return
+        if isinstance(feeding.exception(), SlowReaderError):
+            self._soon(self._give_up())
+        else:
             logger.error("a subscription broke", exc_info=feeding.exception())
             self._soon(self.fail())
+
+    async def _give_up(self) -> None:
+        """The client does not read; it may come back and go on where it stopped."""
+        if not self._closed:
+            telemetry.ws_slow_closed.inc()
+        await self._finish(SLOW)
 
     async def _stop_feed(self) -> None:
         feeding, self._feeding, self._feed = self._feeding, None, None
@@ -224,7 +239,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def _say(self, **message: Any) -> None:
         if not self._closed:
-            await self.send(json.dumps(message))
+            await self._outlet.send(json.dumps(message))
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):

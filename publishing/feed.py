@@ -1,12 +1,12 @@
 """One subscription being served: from its cursor through the table into memory and on, then live. There is no seam to cross.
 
-A feed holds a cursor, never a queue: while it may not send, it does not read.
+A feed holds a cursor, never a queue: while it may not send, it does not read. At the head, with nothing in the way, it is a plain
+call from the tail that renders and pushes; whatever does not fit there is its task's to do: replays, slow clients, lost positions.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from django.db import Error
@@ -14,6 +14,7 @@ from django.db import Error
 from core.clock import iso, now
 from publishing import selectors
 from publishing.frames import Published
+from publishing.outlet import Outlet
 from publishing.subscriptions import BEFORE_RETENTION, Chain, Filter, Log
 from publishing.tail import RETRY_S, Tail, in_thread
 
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 # Between pages other sockets have their turn.
 PAGE = 200
-Send = Callable[[str], Awaitable[None]]
+# More than this at once is the task's to send.
+FEW = 20
 
 
 def resync(log: Log, reason: str) -> str:
@@ -32,31 +34,34 @@ def resync(log: Log, reason: str) -> str:
 class Feed:
     """Sends what matches, in order, and a heartbeat when there is nothing to send."""
 
-    def __init__(self, tail: Tail, wanted: Filter, chain: Chain, send: Send) -> None:
+    def __init__(self, tail: Tail, wanted: Filter, chain: Chain, outlet: Outlet) -> None:
         self._wanted = wanted
         self._chain = chain
         self._tail = tail
-        self._send = send
+        self._outlet = outlet
         self._generation = tail.generation
         self._moved = asyncio.Event()
+        self._idle = False
         self._beat_due = False
 
     async def run(self, heartbeat_s: float) -> None:
-        """Serve until cancelled."""
-        loop = asyncio.get_running_loop()
-        self._tail.listeners.add(self._moved.set)
-        beat = loop.call_later(heartbeat_s, self._beat)
+        """Serve until cancelled. Raises SlowReaderError."""
+        self._tail.listeners.add(self._hear)
+        self._beat_after(heartbeat_s)
         try:
             while True:
                 self._moved.clear()
                 await self._catch_up()
                 if self._beat_due:
-                    await self._heartbeat()
-                    beat = loop.call_later(heartbeat_s, self._beat)
+                    self._beat_due = False
+                    await self._outlet.send(self._heartbeat())
+                self._idle = True
                 await self._moved.wait()
+                self._idle = False
         finally:
-            beat.cancel()
-            self._tail.listeners.discard(self._moved.set)
+            self._idle = False
+            self._heart.cancel()
+            self._tail.listeners.discard(self._hear)
 
     def acknowledge(self, seq: int) -> None:
         """The client has dealt with everything up to `seq`, which may open its window."""
@@ -71,6 +76,25 @@ class Feed:
     def allow(self, sources: frozenset[str]) -> None:
         """What the caller may see has changed; empty is everything."""
         self._wanted = replace(self._wanted, sources=sources or None)
+
+    def _hear(self) -> None:
+        """The tail has read on."""
+        if not (self._idle and self._pushed()):
+            self._moved.set()
+
+    def _pushed(self) -> bool:
+        """Whether everything could be sent there and then."""
+        frames = None if self._generation != self._tail.generation else self._tail.after(self._chain.cursor, FEW)
+        for frame in frames or ():
+            if not self._chain.credit:
+                return True
+            if not self._wanted.matches(frame):
+                self._chain.cursor = frame.seq
+            elif self._outlet.push(self._chain.text(frame, now())):
+                self._chain.join(frame)
+            else:
+                return False
+        return frames is not None and not self._behind
 
     async def _catch_up(self) -> None:
         while self._behind:
@@ -110,20 +134,24 @@ class Feed:
             if not self._chain.credit:
                 return False
             if self._wanted.matches(frame):
-                await self._send(self._chain.send(frame, now()))
+                await self._outlet.send(self._chain.send(frame, now()))
             else:
                 self._chain.cursor = frame.seq
         return True
 
     async def _start_again(self, log: Log, reason: str) -> None:
         self._chain.restart(log.head)
-        await self._send(resync(log, reason))
+        await self._outlet.send(resync(log, reason))
 
-    def _beat(self) -> None:
-        self._beat_due = True
-        self._moved.set()
+    def _beat_after(self, heartbeat_s: float) -> None:
+        self._heart = asyncio.get_running_loop().call_later(heartbeat_s, self._beat, heartbeat_s)
 
-    async def _heartbeat(self) -> None:
-        self._beat_due = False
+    def _beat(self, heartbeat_s: float) -> None:
+        self._beat_after(heartbeat_s)
+        if not (self._idle and self._outlet.push(self._heartbeat())):
+            self._beat_due = True
+            self._moved.set()
+
+    def _heartbeat(self) -> str:
         log = self._tail.log
-        await self._send(json.dumps({"type": "heartbeat", "epoch": log.epoch, "head_seq": log.head, "ts": iso(now())}))
+        return json.dumps({"type": "heartbeat", "epoch": log.epoch, "head_seq": log.head, "ts": iso(now())})

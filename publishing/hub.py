@@ -25,6 +25,7 @@ class Client(Protocol):
     """A socket, as the hub sees it."""
 
     credential: Credential | None
+    caller: Caller | None
 
     async def recheck(self, caller: Caller | None) -> None:
         """The credential stands for this caller now; None when for nobody."""
@@ -87,8 +88,8 @@ class Hub:
                 logger.warning("keys cannot be checked; sockets stay as they are", extra={"error": str(error)})
                 continue
             for client in tuple(self.clients):
-                if client.credential in callers:
-                    await client.recheck(callers[client.credential])
+                if client.credential in callers and (caller := callers[client.credential]) != client.caller:
+                    await client.recheck(caller)
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

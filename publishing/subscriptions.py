@@ -79,12 +79,20 @@ class Chain:
         """Whether another frame may be sent."""
         return self._window is None or len(self._unacknowledged) < self._window
 
-    def send(self, frame: Published, now: datetime) -> str:
-        """The frame's text in this chain, which it thereby joins."""
-        text = frame.render(self.last, snapshot=frame.seq <= self._snapshot_until, now=now)
+    def text(self, frame: Published, now: datetime) -> str:
+        """The frame as it would be sent next."""
+        return frame.render(self.last, snapshot=frame.seq <= self._snapshot_until, now=now)
+
+    def join(self, frame: Published) -> None:
+        """The frame was sent."""
         self.cursor = self.last = frame.seq
         if self._window is not None:
             self._unacknowledged.append(frame.seq)
+
+    def send(self, frame: Published, now: datetime) -> str:
+        """The frame's text in this chain, which it thereby joins."""
+        text = self.text(frame, now)
+        self.join(frame)
         return text
 
     def acknowledge(self, seq: int) -> None:

@@ -27,6 +27,7 @@ R = TypeVar("R")
 PAGE = 500
 KEPT = 2_000
 TICK_S = 1.0
+BREATH = 50
 RETRY_S = 1.0
 
 # Sockets share these few threads, so a crowd that replays cannot take the database's connections; the tail has its own, so that
@@ -108,9 +109,15 @@ class Tail:
             self._remember(reading.frames)
         else:
             return False
-        for listener in tuple(self.listeners):
-            listener()
+        await self._tell()
         return len(reading.frames) == PAGE
+
+    async def _tell(self) -> None:
+        """Everybody, with a breath in between: what else waits in this process must not wait for a thousand sockets."""
+        for number, listener in enumerate(tuple(self.listeners), 1):
+            listener()
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
 
     def _lost(self, log: Log) -> str | None:
         if log.epoch != self.log.epoch or log.head < self.log.head:

@@ -56,6 +56,7 @@ class LensSettings(BaseSettings):
 
     heartbeat_s: Annotated[float, Field(ge=0.1, le=300)] = 5
     ws_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    ws_patience_s: Annotated[float, Field(ge=0.1, le=300)] = 10
 
     crash_points: bool = False
 

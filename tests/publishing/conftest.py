@@ -13,9 +13,10 @@ from access.models import Scope
 from access.services import create_key
 from evaluation.models import Decision, EvaluationModel, Verdict
 from publishing.routing import sockets
-from publishing.services import publish_decision
+from publishing.services import append_decision, publish_decision
 from signals.lifecycle import advance
 from signals.models import Signal, Status
+from tests.conftest import signal_fields
 
 ANSWER = {
     "entry_plan": {"type": "limit", "offset_bps": -5},
@@ -65,6 +66,13 @@ def publish(make_signal: Callable[..., Signal]) -> Callable[..., Signal]:
         return signal
 
     return publish
+
+
+def append(count: int, model: str = "chatgpt") -> None:
+    """So many frames of signals that are stored nowhere: the log knows no foreign keys, and this is quick."""
+    for _ in range(count):
+        signal = Signal(**signal_fields())
+        assert append_decision(signal, Decision(signal=signal, model=model, decision="IGNORE", status="ok", answer=ANSWER))
 
 
 @pytest.fixture

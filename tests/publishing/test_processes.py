@@ -2,18 +2,11 @@
 
 import asyncio
 import json
-import os
 import random
-import signal as signals_of_the_system
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from channels.db import database_sync_to_async
@@ -23,45 +16,15 @@ from websockets.exceptions import ConnectionClosed
 
 from signals.models import Signal
 from tests.publishing.conftest import key
+from tests.publishing.daphnes import Server, server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
-ROOT = Path(__file__).resolve().parents[2]
 PUBLISHERS, EACH, WANDERERS = 4, 75, 8
 TOTAL = PUBLISHERS * EACH
 WITHIN_S = 60
 
 Publish = Callable[..., Signal]
-
-
-class Server:
-    """A daphne of its own on a free port."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.process = process
-        self.url = f"ws://127.0.0.1:{port}/ws/decisions"
-
-    def stop(self) -> None:
-        self.process.send_signal(signals_of_the_system.SIGTERM)
-        self.process.wait(timeout=20)
-
-
-@contextmanager
-def server() -> Iterator[Server]:
-    """Started on this run's test database; clients may connect at once, for the socket already listens."""
-    there = urlsplit(os.environ["DATABASE_URL"])._replace(path="/" + connection.settings_dict["NAME"])
-    environ = {**os.environ, "DATABASE_URL": urlunsplit(there), "DJANGO_SETTINGS_MODULE": "lens_project.settings.test"}
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        descriptor = listening.fileno()
-        argv = [sys.executable, "-m", "daphne", "-v", "0", "--fd", str(descriptor), "lens_project.asgi:application"]
-        started = Server(
-            subprocess.Popen(argv, cwd=ROOT, env=environ, pass_fds=[descriptor], stderr=subprocess.DEVNULL),
-            listening.getsockname()[1],
-        )
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture
