@@ -1,6 +1,7 @@
 """The only retry policy in the project: an error and the tries so far become a decision; the doing is elsewhere.
 
-Retries are rows with a time, never a sleeping worker and never a broker countdown. `signals/stage.py` is the only caller.
+Retries are rows with a time, never a sleeping worker and never a broker countdown. Stages ask through `signals/stage.py`, webhooks
+through `publishing/webhooks/outcomes.py`; nobody else.
 """
 
 import random
@@ -10,14 +11,19 @@ from django.db import InterfaceError, OperationalError
 
 from core.errors import Permanent, Rejected, Transient
 
-LONGEST_WAIT_S = 60.0
-
 
 @dataclass(frozen=True)
 class Policy:
-    """Mean waits in seconds before each further try; when they are used up, give up."""
+    """Mean waits in seconds before each further try; when they are used up, give up.
+
+    `spread`: how far a wait may stray from its mean, as a share of it. A remote's own Retry-After wins, up to `longest_s`; where
+    `at_least` is set it may lengthen a wait and never shorten one.
+    """
 
     waits: tuple[float, ...]
+    spread: float = 1.0
+    longest_s: float = 60.0
+    at_least: bool = False
 
 
 PATIENT = Policy((2, 4, 8, 16, 30))
@@ -47,17 +53,19 @@ Decision = Retry | Reject | Bury
 def decide(error: Exception, tries: int, policy: Policy, jitter: random.Random | None = None) -> Decision:
     """What an error leads to when `tries` failures of the same step came before it.
 
-    Full jitter: the wait is uniform over twice the mean, so a crowd of failures spreads out. The remote's own Retry-After wins,
-    up to `LONGEST_WAIT_S`.
+    Jitter: with a spread of 1 the wait is uniform over twice the mean, so a crowd of failures spreads out.
     """
     known = as_known(error)
     if isinstance(known, Rejected):
         return Reject()
     if not isinstance(known, Transient) or tries >= len(policy.waits):
         return Bury()
-    if known.retry_after is not None:
-        return Retry(min(known.retry_after, LONGEST_WAIT_S))
-    return Retry((jitter or random).uniform(0, 2 * policy.waits[tries]))
+    mean = policy.waits[tries]
+    planned = (jitter or random).uniform((1 - policy.spread) * mean, (1 + policy.spread) * mean)
+    if known.retry_after is None:
+        return Retry(planned)
+    wished = min(known.retry_after, policy.longest_s)
+    return Retry(max(wished, planned) if policy.at_least else wished)
 
 
 def as_known(error: Exception) -> Rejected | Transient | Permanent:

@@ -6,7 +6,7 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from core.errors import Permanent, Rejected, Transient
-from core.retry import BRIEF, LONGEST_WAIT_S, PATIENT, Bury, Reject, Retry, as_known, decide
+from core.retry import BRIEF, PATIENT, Bury, Reject, Retry, as_known, decide
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_waits_are_spread_over_twice_their_mean() -> None:
         assert 1.9 * mean < max(seconds) <= 2 * mean
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(7.0, 7.0), (0.0, 0.0), (3_600.0, LONGEST_WAIT_S)])
+@pytest.mark.parametrize(("asked", "waits"), [(7.0, 7.0), (0.0, 0.0), (3_600.0, PATIENT.longest_s)])
 def test_the_remotes_own_wish_wins_within_bounds(asked: float, waits: float) -> None:
     assert decide(Transient("rate_limited", "slow down", retry_after=asked), 0, PATIENT) == Retry(waits)
 
