@@ -14,7 +14,7 @@ from publishing.models import Frame
 from signals.models import Signal, Source
 
 # The verdict is drawn by a stage of its own; callers know it as part of the evaluation.
-PUBLIC_STAGE = {"conclude": "evaluate"}
+PUBLIC_STAGE = {"conclude": "evaluate", "webhook": "publish"}
 
 
 class Place(NamedTuple):

@@ -23,8 +23,9 @@ from console.items import PUBLIC_STAGE
 from console.lists import buried as listed
 from core.clock import now, seconds
 from lens_project import pipeline
+from publishing.webhooks.outcomes import STAGE as WEBHOOK
 from signals.lifecycle import advance
-from signals.models import Status
+from signals.models import Signal, Status
 from signals.selectors import buried
 
 CHUNK = 100
@@ -94,7 +95,9 @@ def settle(letter_id: UUID, to: DeadLetter.Status, actor: str, note: str) -> boo
         if not close(letter_id, to, actor=actor, note=note):
             return False
         letter = DeadLetter.objects.get(pk=letter_id)
-        signal = buried(letter.event_id).select_for_update(no_key=True).first()
+        # A letter about a webhook speaks of a delivery; what becomes of its signal is another matter.
+        dead = buried(letter.event_id) if letter.stage != WEBHOOK else Signal.objects.none()
+        signal = dead.select_for_update(no_key=True).first()
         if signal is not None:
             advance(signal, Status.FAILED, details={f"{to}_by": actor, "letter": str(letter_id)})
     return True

@@ -12,6 +12,7 @@ from core.broker import queue_depths
 from core.clock import iso, now
 from core.counting import forget_the_dead
 from publishing.models import StreamHead
+from publishing.webhooks import selectors as webhooks
 from signals.hooks.selectors import silent_sources
 from signals.selectors import overdue, pulses
 
@@ -32,8 +33,9 @@ def ready() -> tuple[bool, dict[str, Any]]:
     depths = queue_depths()
     dependencies = {"postgres": _postgres(), "redis": "ok" if depths is not None else "unreachable", **_alive()}
     report = _report(dependencies, depths or {})
-    # A state to know of, not a fault: a limiter on its own still limits.
+    # States to know of, not faults: a limiter on its own still limits, and without a courier frames wait in the log.
     report["dependencies"]["limiter"] = throttling.state()
+    report["dependencies"]["webhooks"] = _webhooks()
     return report["status"] == "ready", report
 
 
@@ -47,6 +49,9 @@ def refresh_gauges() -> None:
         telemetry.stream_head.set(head.last_seq if head else 0)
         telemetry.signals_stalled.set(overdue().count())
         telemetry.sources_silent.set(silent_sources().count())
+        standing = webhooks.standing()
+        telemetry.webhook_lag.set(standing.lag)
+        telemetry.webhooks_disabled.set(standing.disabled)
         at, _ = pulses().get("sweep", (None, {}))
     except DatabaseError:
         return
@@ -84,6 +89,16 @@ def _alive() -> dict[str, str]:
     silent = [name for name in WORKERS if not _since(seen, name, SILENT_AFTER)]
     swept = _since(seen, "sweep", SWEEP_LATE_AFTER)
     return {"worker": f"silent: {', '.join(silent)}" if silent else "ok", "sweep": "ok" if swept else "late"}
+
+
+def _webhooks() -> str:
+    """Whether what active endpoints are owed is being sent."""
+    try:
+        if not webhooks.standing().active:
+            return "unused"
+        return "ok" if _since(pulses(), "webhooks", SILENT_AFTER) else "silent"
+    except DatabaseError:
+        return "unknown"
 
 
 def _since(seen: dict[str, tuple[datetime, dict[str, Any]]], name: str, within: timedelta) -> bool:

@@ -15,7 +15,8 @@ from core.ids import uuid7
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _SECRET = re.compile(
-    r"""((?:lens|lenshook)_[a-z0-9]{8}_)[\w-]+|((?:Bearer|x-api-key:?)\s+)[^\s"'\\]+|(/hooks/[a-z]+/)[^\s"'\\/?]+""", re.IGNORECASE
+    r"""((?:lens|lenshook)_[a-z0-9]{8}_)[\w-]+|((?:Bearer|x-api-key:?)\s+)[^\s"'\\]+|(/hooks/[a-z]+/)[^\s"'\\/?]+|(whsec_)[\w+/=-]+""",
+    re.IGNORECASE,
 )
 
 
@@ -41,8 +42,8 @@ class ContextFilter(logging.Filter):
 
 
 def redact(text: str) -> str:
-    """The text with API keys, bearer tokens and the secrets in hooks' addresses blotted out."""
-    return _SECRET.sub(r"\1\2\3…", text)
+    """The text with API keys, bearer tokens, webhook secrets and the secrets in hooks' addresses blotted out."""
+    return _SECRET.sub(r"\1\2\3\4…", text)
 
 
 class RedactedFormatter(JsonFormatter):

@@ -30,6 +30,9 @@ from core.broker import queue_depths
 from core.clock import ZERO
 from evaluation import selectors as evaluations
 from publishing import selectors as stream
+from publishing.webhooks import outcomes
+from publishing.webhooks import services as webhooks
+from publishing.webhooks.services import Revival
 from signals.lifecycle import advance
 from signals.models import Signal, Status
 from signals.selectors import buried
@@ -134,7 +137,11 @@ def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZE
     One that died before it was enriched begins a new round, so that its real verdict is heard beside the fallback already told; one
     that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives. With `after`, the
     sweep sends it that much later: a crowd that is brought back must not arrive as one.
+
+    A letter about a webhook speaks of one delivery, which is owed again; its signal is not touched.
     """
+    if letter.stage == outcomes.STAGE:
+        return webhooks.replay_letter(letter, Revival(actor, note, after))
     with transaction.atomic():
         signal = buried(letter.event_id).select_for_update(no_key=True).first()
         if signal is None or not mark_requeued(letter.pk, actor, note):

@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from publishing.models import Frame
+from publishing.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
+
+__all__ = ["FrameAdmin", "WebhookDeliveryAdmin", "WebhookEndpointAdmin"]
 
 
 @admin.register(Frame)

@@ -3,6 +3,10 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from publishing.webhooks.models import WebhookDelivery, WebhookEndpoint
+
+__all__ = ["Frame", "StreamHead", "WebhookDelivery", "WebhookEndpoint"]
+
 
 class StreamHead(models.Model):
     """The log's identity and its newest seq: one row, locked last in every publishing transaction, so seq is visible in order."""

@@ -103,7 +103,7 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
     def row(name: str, command: str, *, ready: Probe = running, grace: float = 10.0) -> Process:
         argv = [PYTHON, "-m", *command.split()]
         # Those who answer people check a connection before they use it; workers retry instead.
-        checked = {} if name.startswith("worker") else {"DATABASE_HEALTH_CHECKS": "1"}
+        checked = {} if name.startswith(("worker", "webhooks")) else {"DATABASE_HEALTH_CHECKS": "1"}
         return Process(name=name, argv=argv, env={**env, **checked}, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
 
     granian = (
@@ -127,6 +127,8 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
         ),
         row("worker-evaluate", f"{worker} -Q evaluate --concurrency 100 -n evaluate@%h", grace=call),
         row("worker-core", f"{worker} -Q enrich,publish,control --concurrency 8 -n core@%h", grace=call),
+        # A post under way takes at most 15 s.
+        row("webhooks", "manage deliver_webhooks", grace=20.0),
         row("beat", f"{celery} beat -l WARNING --pidfile= -s {plan.data_dir}/run/beat-schedule"),
         *([row("metrics", "django serve_metrics", ready=listens(plan.knock, plan.metrics_port))] if plan.metrics_port else []),
     ]

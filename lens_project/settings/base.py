@@ -20,6 +20,8 @@ STACK = running_stack(LENS.data_dir)
 BASE_DIR: Path = ROOT
 
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or STACK.get("secret_key", "")
+# Former keys: what was derived from them or signed with them stays good while a new one takes over.
+SECRET_KEY_FALLBACKS = [key for key in os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split(",") if key]
 DEBUG = False
 ALLOWED_HOSTS = [*LENS.allowed_hosts]
 

@@ -58,9 +58,12 @@ class LensSettings(BaseSettings):
     ws_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     ws_patience_s: Annotated[float, Field(ge=0.1, le=300)] = 10
 
+    webhook_allow_private: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    webhook_disable_after_days: Annotated[float, Field(gt=0, le=365)] = 5
+
     crash_points: bool = False
 
-    @field_validator("allowed_hosts", "trusted_networks", "trusted_proxies", "model_hosts", mode="before")
+    @field_validator("allowed_hosts", "trusted_networks", "trusted_proxies", "model_hosts", "webhook_allow_private", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
