@@ -6,35 +6,27 @@
 import hashlib
 import logging
 import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from django.conf import settings
-from redis import ConnectionError as DisconnectedError
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from access.windows import BURST_SPAN_S, MICROSECONDS, Limits, LocalWindows, Ruling, Window, windows
 from core import telemetry
 from core.problem import Problem
+from core.store import Store
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 State = Literal["exact", "local"]
 
 SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
 PREFIX = "lens:limit:"
-STORE_TIMEOUT_S = 0.25
-AWAY_S = 1.0
 PEER_FACTOR = 10
 DEFAULT_BURST = 120
 
@@ -49,18 +41,14 @@ class Limiter:
         self._clock = clock
         self._processes = processes
         self._local = LocalWindows(clock) if clock else LocalWindows()
-        self._lock = threading.Lock()
-        self._away_until = 0.0
-        # A repeated script is harmless, for its member is the same; so a connection gone stale is worth a second try.
-        again = Retry(NoBackoff(), 1, supported_errors=(DisconnectedError,))
-        self._redis = Redis.from_url(url, socket_timeout=STORE_TIMEOUT_S, socket_connect_timeout=STORE_TIMEOUT_S, retry=again)
-        self._script = self._redis.register_script(SCRIPT)
+        self._store = Store(url, _turned)
+        self._script = self._store.redis.register_script(SCRIPT)
 
     def charge(self, identity: str, token: str, asked: tuple[Window, ...]) -> Ruling:
         """Count the request if every window has room; the same token again is free. `asked` must not be empty."""
         spans: list[Any] = [number for window in asked for number in (window.limit, window.span_s * MICROSECONDS)]
         at = self._clock() if self._clock else ""
-        answer = self._stored(lambda: self._script(keys=[PREFIX + identity], args=[token, at, *spans]))
+        answer = self._store.ask(lambda: self._script(keys=[PREFIX + identity], args=[token, at, *spans]))
         if answer is None:
             return self._local.charge(identity, token, tuple(window.shared(self._processes) for window in asked))
         accepted, fresh, wait, *rest = (int(number) for number in answer)
@@ -69,32 +57,16 @@ class Limiter:
     def refund(self, identity: str, token: str) -> None:
         """As if the request had never been. What Redis cannot be told leaves by itself with its window."""
         self._local.refund(identity, token)
-        self._stored(lambda: self._redis.zrem(PREFIX + identity, token))
+        self._store.ask(lambda: self._store.redis.zrem(PREFIX + identity, token))
 
     def state(self) -> State:
         """Asks Redis: `local` while it does not answer."""
-        return "local" if self._stored(self._redis.ping) is None else "exact"
+        return "local" if self._store.ask(self._store.redis.ping) is None else "exact"
 
-    def _stored(self, ask: Callable[[], T]) -> T | None:
-        """Redis's answer; None when it is away or was found away less than a second ago."""
-        if time.monotonic() < self._away_until:
-            return None
-        try:
-            answer = ask()
-        except RedisError as error:
-            self._turn("local", str(error))
-            return None
-        if self._away_until:
-            self._turn("exact", "")
-        return answer
 
-    def _turn(self, to: State, why: str) -> None:
-        with self._lock:
-            was: State = "local" if self._away_until else "exact"
-            self._away_until = time.monotonic() + AWAY_S if to == "local" else 0.0
-        telemetry.limiter_local.set(to == "local")
-        if was != to:
-            logger.warning("the limiter is %s now", to, extra={"error": why})
+def _turned(away: bool, why: str) -> None:
+    telemetry.limiter_local.set(away)
+    logger.warning("the limiter is %s now", "local" if away else "exact", extra={"error": why})
 
 
 @cache

@@ -28,6 +28,16 @@ model_tokens = Counter("lens_model_tokens", "Tokens used.", ["model", "direction
 model_cost = Counter("lens_model_cost_usd", "Money spent on answers.", ["model"])
 provider_requests = Counter("lens_provider_requests", "Requests to market data providers.", ["provider", "endpoint", "status"])
 provider_latency = Histogram("lens_provider_latency_seconds", "Provider answer time.", ["provider", "endpoint"], buckets=_FAST)
+provider_weight = Counter("lens_provider_weight", "What requests weigh against the provider's limit.", ["provider"])
+provider_unasked = Counter(
+    "lens_provider_unasked", "Requests not sent: budget, held (a 429 before), open (a breaker).", ["provider", "why"]
+)
+provider_breaker = Gauge(
+    "lens_provider_breaker",
+    "Whether a failing endpoint is left alone: 0 closed, 1 half open, 2 open.",
+    ["provider", "endpoint"],
+    multiprocess_mode="livemax",
+)
 ws_clients = Gauge("lens_ws_clients", "Open decision sockets.", multiprocess_mode="livesum")
 ws_slow_closed = Counter("lens_ws_slow_closed", "Sockets closed for reading too slowly.")
 webhook_deliveries = Counter("lens_webhook_deliveries", "Attempts to deliver to webhooks: delivered, failed, dead.", ["outcome"])

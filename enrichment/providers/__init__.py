@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
+
 from enrichment.ports import MarketDataProvider
 from enrichment.providers.hyperliquid import Hyperliquid
 
-# Name → (name, base URL) → provider. The sandbox speaks Hyperliquid's protocol, under its own name wherever prices are shown.
+
+def _hyperliquid(name: str, url: str) -> MarketDataProvider:
+    return Hyperliquid(name, url, settings.LENS.hyperliquid_weight_per_minute)
+
+
+# Name → (name, base URL) → provider. The sandbox speaks Hyperliquid's protocol, under its own name wherever prices are shown, and
+# minds no limit.
 PROVIDERS: dict[str, Callable[[str, str], MarketDataProvider]] = {
-    "hyperliquid": Hyperliquid,
+    "hyperliquid": _hyperliquid,
     "sandbox": Hyperliquid,
 }

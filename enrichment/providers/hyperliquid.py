@@ -1,19 +1,18 @@
 """Hyperliquid's public requests. Answers that serve many are shared, and what counts as a broken one is in `hyperliquid_wire`."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from core.clock import from_ms, to_ms
 from core.errors import Rejected, Transient
-from enrichment.ports import STEP, Book, Candles, Interval, PerpContext, PredictedFunding, Seen, Ticker
+from enrichment.ports import STEP, Book, Candles, Interval, PerpContext, PredictedFunding, Ticker
 from enrichment.providers import hyperliquid_wire as wire
+from enrichment.providers.answers import Answer, Parse, Query, V
 from enrichment.providers.depth import LEVELS, RAW, Aggregation, wide_enough
-from enrichment.providers.line import CALL_S, Line, Query
+from enrichment.providers.line import CALL_S, Cost, Line
 from enrichment.sharing import Shared, landed
 
 WAIT_S = CALL_S + 0.5
@@ -25,30 +24,26 @@ CONTEXTS_SERVE_S = 5.0
 PREDICTIONS_SERVE_S = 30.0
 UNIVERSE_SERVES_S = 300.0
 UNIVERSE_REST_S = 5.0
-
-V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept(Generic[V]):
-    """A parsed answer, and when it was asked for."""
-
-    value: V
-    seen: Seen
-    asked: float
-
-    def younger_than(self, seconds: float) -> bool:
-        return time.monotonic() - self.asked <= seconds
+CANDLES_SERVE_S = 2.0
+# What the venue counts a request as; of candles, one more for every sixty.
+COSTS = {
+    "allMids": Cost(2, first=True),
+    "meta": Cost(20, first=True),
+    "l2Book": Cost(2),
+    "metaAndAssetCtxs": Cost(20),
+    "predictedFundings": Cost(20),
+}
+BARS_PER_WEIGHT = 60
 
 
 class Hyperliquid:
     """The venue, or the simulator that speaks like it."""
 
-    def __init__(self, name: str, base_url: str) -> None:
+    def __init__(self, name: str, base_url: str, per_minute: int | None = None) -> None:
         self.name = name
-        self._line = Line(name, base_url)
+        self._line = Line(name, base_url, per_minute)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"{name}-quotes")
-        self._shared: Shared[tuple[Any, ...], _Kept[Any]] = Shared(self._pool)
+        self._shared: Shared[tuple[Any, ...], Answer[Any]] = Shared(self._pool)
 
     def coin(self, symbol: str) -> str:
         """See MarketDataProvider. An unknown symbol has the list read again, at most every five seconds: it may be new."""
@@ -58,12 +53,12 @@ class Hyperliquid:
         return found
 
     def ticker(self, coin: str) -> Ticker:
-        """See MarketDataProvider. A book that cannot be used leaves the venue's own mid, which comes with another request."""
+        """See MarketDataProvider. Without a usable book, or budget for it, the venue's own mid, asked for once for all coins."""
         try:
             kept = self._levels(coin, RAW, TOUCH_SERVES_S)
             mid = _middle(kept.value, coin)
         except Transient as fault:
-            if fault.code == "rate_limited":
+            if fault.code == "rate_limited" and fault.facts.get("why") != "budget":
                 raise
             return self._mid_only(coin, fault)
         bid, ask = kept.value.bids[0].price, kept.value.asks[0].price
@@ -74,8 +69,10 @@ class Hyperliquid:
         step_ms = to_ms(from_ms(0) + STEP[interval])
         end_ms = to_ms(until) // step_ms * step_ms
         span = {"startTime": max(end_ms - count * step_ms, 0), "endTime": end_ms - 1}
-        reply = self._line.ask({"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}})
-        return Candles(coin, interval, wire.parse_candles(reply.body, coin, interval, until)[-count:], reply.seen)
+        query = {"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}}
+        cost = Cost(20 + -(-count // BARS_PER_WEIGHT))
+        answer = self._line.ask(query, cost, CANDLES_SERVE_S, lambda body: wire.parse_candles(body, coin, interval, until))
+        return Candles(coin, interval, answer.value[-count:], answer.seen)
 
     def book(self, coin: str, reach_bps: int) -> Book:
         """See MarketDataProvider. The unaggregated book gives the mid, and serves itself where it reaches."""
@@ -114,20 +111,18 @@ class Hyperliquid:
     def _universe(self, serves_s: float) -> Mapping[str, str | None]:
         return self._kept({"type": "meta"}, wire.parse_universe, serves_s).value
 
-    def _contexts(self, serves_s: float) -> _Kept[Mapping[str, Any]]:
+    def _contexts(self, serves_s: float) -> Answer[Mapping[str, Any]]:
         return self._kept({"type": "metaAndAssetCtxs"}, wire.parse_contexts, serves_s)
 
-    def _levels(self, coin: str, grain: Aggregation, serves_s: float) -> _Kept[wire.Levels]:
+    def _levels(self, coin: str, grain: Aggregation, serves_s: float) -> Answer[wire.Levels]:
         query = {"type": "l2Book", "coin": coin, **grain.asked}
         return self._kept(query, lambda body: wire.parse_book(body, coin), serves_s)
 
-    def _kept(self, query: Query, parse: Callable[[bytes], V], serves_s: float) -> _Kept[V]:
+    def _kept(self, query: Query, parse: Parse[V], serves_s: float) -> Answer[V]:
         """The parsed answer, asked for at most `serves_s` ago."""
 
-        def load() -> _Kept[V]:
-            asked = time.monotonic()
-            reply = self._line.ask(query)
-            return _Kept(parse(reply.body), reply.seen, asked)
+        def load() -> Answer[V]:
+            return self._line.ask(query, COSTS[query["type"]], serves_s, parse)
 
         flight = self._shared.ask(tuple(query.items()), load, lambda kept: kept.younger_than(serves_s))
         return landed(flight, WAIT_S)
@@ -143,7 +138,7 @@ def _middle(levels: wire.Levels, coin: str) -> Decimal:
     return (levels.bids[0].price + levels.asks[0].price) / 2
 
 
-def _book(coin: str, mid: Decimal, grain: Aggregation, kept: _Kept[wire.Levels]) -> Book:
+def _book(coin: str, mid: Decimal, grain: Aggregation, kept: Answer[wire.Levels]) -> Book:
     levels = kept.value
     return Book(
         coin=coin,
@@ -159,12 +154,12 @@ def _book(coin: str, mid: Decimal, grain: Aggregation, kept: _Kept[wire.Levels])
     )
 
 
-def _context(kept: _Kept[Mapping[str, Any]], coin: str) -> PerpContext:
+def _context(kept: Answer[Mapping[str, Any]], coin: str) -> PerpContext:
     found = wire.parse_context(kept.value, coin)
     return PerpContext(coin=coin, seen=kept.seen, **found.model_dump())
 
 
-def _sound(kept: _Kept[Mapping[str, Any]], coin: str) -> PerpContext | None:
+def _sound(kept: Answer[Mapping[str, Any]], coin: str) -> PerpContext | None:
     try:
         return _context(kept, coin)
     except Transient:

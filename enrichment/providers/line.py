@@ -7,46 +7,84 @@
 | no whole answer within 4 s      | Transient timeout                      |
 | 3xx, larger than 8 MB           | Transient bad_reply                    |
 | other 4xx                       | Permanent provider_refused             |
+
+Before it is sent a request is looked up among the answers other processes got, passes the breaker of its endpoint, and is counted
+against the venue's limit; what is held back there is Transient `provider_down` or `rate_limited` with the time it may go.
 """
 
-import hashlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from core import telemetry
-from core.clock import now
 from core.errors import LensError, Permanent, Transient
 from core.http import bounded_client, deadline, wait_wished
-from enrichment.ports import Seen
+from core.store import patient_store, store
+from enrichment.providers.allowance import Allowance
+from enrichment.providers.answers import Answer, Answers, Parse, Query, Reply, V, reply
+from enrichment.providers.breaker import Breaker
 
 CALL_S = 4.0
 MOST_BYTES = 8_000_000
-
-Query = dict[str, Any]
+DOWN = ("provider_down", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """The body of a 200 answer, and when it was asked for and here."""
+class Cost:
+    """What a request weighs against the venue's limit, and whether it goes before others when little is left."""
 
-    body: bytes
-    seen: Seen
+    weight: int
+    first: bool = False
 
 
 class Line:
-    """Connections to one venue, kept open between requests and shared by all threads."""
+    """Connections to one venue, kept open between requests and shared by all threads.
 
-    def __init__(self, name: str, base_url: str) -> None:
+    `per_minute` is the weight the venue allows this address in a minute, None when it minds nothing.
+    """
+
+    def __init__(self, name: str, base_url: str, per_minute: int | None) -> None:
         self.name = name
         self._url = f"{base_url.rstrip('/')}/info"
         self._client = bounded_client(timeout=CALL_S)
+        host = urlsplit(base_url).netloc
+        self._allowance = Allowance(name, host, per_minute, store())
+        self._answers = Answers(host, store(), patient_store(CALL_S + 1), CALL_S)
+        self._breakers: dict[str, Breaker] = {}
 
-    def ask(self, query: Query) -> Reply:
-        """The venue's answer to `query`, its `type` being the endpoint. Raises what the table above says."""
-        started, as_of = time.perf_counter(), now()
+    def ask(self, query: Query, cost: Cost, serves_s: float, parse: Parse[V]) -> Answer[V]:
+        """What `parse` makes of the venue's answer to `query`, its `type` being the endpoint, at most `serves_s` old.
+
+        Raises what the table above says, or `parse` does.
+        """
+        return self._answers.shared(query, serves_s, lambda: self._guarded(query, cost), parse)
+
+    def close(self) -> None:
+        """Give back the connections; no call may follow."""
+        self._client.close()
+
+    def _guarded(self, query: Query, cost: Cost) -> Reply:
+        breaker = self._breakers.setdefault(query["type"], Breaker(self.name, query["type"]))
+        breaker.enter()
+        try:
+            self._allowance.take(cost.weight, first=cost.first)
+        except Transient:
+            breaker.released()
+            raise
+        try:
+            answer = self._post(query)
+        except (Transient, Permanent) as error:
+            (breaker.failed if error.code in DOWN else breaker.succeeded)()
+            if isinstance(error, Transient) and error.code == "rate_limited":
+                self._allowance.hold(error.retry_after)
+            raise
+        breaker.succeeded()
+        return answer
+
+    def _post(self, query: Query) -> Reply:
+        started = time.perf_counter()
         outcome = "unreachable"
         try:
             with deadline(CALL_S), self._client.stream("POST", self._url, json=query) as response:
@@ -66,11 +104,7 @@ class Line:
             labels = {"provider": self.name, "endpoint": query["type"]}
             telemetry.provider_requests.labels(**labels, status=outcome).inc()
             telemetry.provider_latency.labels(**labels).observe(time.perf_counter() - started)
-        return Reply(body, Seen(as_of, now(), hashlib.sha256(body).hexdigest()))
-
-    def close(self) -> None:
-        """Give back the connections; no call may follow."""
-        self._client.close()
+        return reply(body, time.perf_counter() - started)
 
     def _bounded(self, response: httpx2.Response, endpoint: str) -> bytes:
         body = bytearray()

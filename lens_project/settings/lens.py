@@ -29,6 +29,7 @@ class LensSettings(BaseSettings):
     data_dir: Path = ROOT / ".lens"
     market: Literal["sandbox", "hyperliquid"] = "hyperliquid"
     hyperliquid_url: str = "https://api.hyperliquid.xyz"
+    hyperliquid_weight_per_minute: Annotated[int, Field(ge=200, le=1_000_000)] = 1_200
     sandbox_llm_url: str | None = None
     sandbox_api_key: str | None = None
 

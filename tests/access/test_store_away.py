@@ -10,11 +10,12 @@ import pytest
 from redis import Redis, RedisError
 
 from access import throttling
-from access.throttling import AWAY_S, STORE_TIMEOUT_S, Limiter
+from access.throttling import Limiter
 from access.windows import Window
 from console import readiness
 from core import telemetry
 from core.clock import now
+from core.store import AWAY_S, STORE_TIMEOUT_S
 from sandbox.binaries import redis_server
 from signals.models import Pulse
 from tests.stack import free_ports

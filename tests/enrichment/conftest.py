@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from redis import Redis
 
+from enrichment.providers.answers import PREFIX
 from tests.enrichment.markets import ROOT
 
 
@@ -65,6 +68,13 @@ def simulator(*arguments: str, cwd: Path = ROOT) -> Iterator[Exchange]:
             process.kill()
 
 
+def forget() -> None:
+    """Nothing asked, spent or held: what processes tell each other of a venue."""
+    with Redis.from_url(f"{settings.REDIS_URL}/0") as client:
+        for name in client.scan_iter(f"{PREFIX}*"):
+            client.delete(name)
+
+
 @pytest.fixture(scope="session")
 def _exchange() -> Iterator[Exchange]:
     with simulator() as started:
@@ -73,7 +83,8 @@ def _exchange() -> Iterator[Exchange]:
 
 @pytest.fixture
 def exchange(_exchange: Exchange) -> Iterator[Exchange]:
-    """The simulated venue, in health before and after."""
+    """The simulated venue, in health before and after, and no process remembering anything of it."""
     _exchange.heal()
+    forget()
     yield _exchange
     _exchange.heal()

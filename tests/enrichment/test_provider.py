@@ -15,7 +15,7 @@ from core.clock import from_ms, now, to_ms
 from core.errors import LensError, Permanent, Rejected, Transient
 from enrichment.ports import STEP, Interval, MarketDataProvider
 from enrichment.providers import PROVIDERS, hyperliquid, hyperliquid_wire, line
-from tests.enrichment.conftest import Exchange, simulator
+from tests.enrichment.conftest import Exchange, forget, simulator
 from tests.enrichment.markets import RECORDED, START, candles, walk, wire
 
 
@@ -100,7 +100,8 @@ class TestHyperliquid:
     @pytest.fixture
     def venue(self, exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[hyperliquid.Hyperliquid]:
         monkeypatch.setattr(line, "CALL_S", 0.4)
-        monkeypatch.setattr(hyperliquid, "TOUCH_SERVES_S", 0.0)
+        for kept in ("TOUCH_SERVES_S", "BOOK_SERVES_S", "CONTEXTS_SERVE_S", "PREDICTIONS_SERVE_S", "CANDLES_SERVE_S"):
+            monkeypatch.setattr(hyperliquid, kept, 0.0)
         with closing(hyperliquid.Hyperliquid("hyperliquid", exchange.url)) as opened:
             yield opened
 
@@ -136,6 +137,7 @@ class TestHyperliquid:
         if isinstance(failed.value, Transient):
             assert failed.value.retry_after == (7.0 if code == "rate_limited" else None)
         exchange.heal()
+        forget()
         assert ask("BTC")
 
     def test_a_venue_that_is_not_there_is_transient(self) -> None:
@@ -179,6 +181,7 @@ class TestHyperliquid:
         date = (now() + timedelta(seconds=40)).strftime("%a, %d %b %Y %H:%M:%S GMT")
         for wish, expected in ((date, 39.0), ("soon", None), ("-3", None), ("", None)):
             exchange.faults({"kind": "status", "status": 429, "headers": {"Retry-After": wish}})
+            forget()
             with pytest.raises(Transient) as refused:
                 venue.ticker("BTC")
             assert refused.value.retry_after == (None if expected is None else pytest.approx(expected, abs=2))
