@@ -25,6 +25,8 @@ limiter_local = Gauge("lens_limiter_local", "1 while a process limits alone, Red
 dlq_entries = Counter("lens_dlq_entries", "Dead letters written.", ["stage", "reason"])
 model_errors = Counter("lens_model_errors", "Answers that were not ok, by decision status.", ["model", "status"])
 model_tokens = Counter("lens_model_tokens", "Tokens used.", ["model", "direction"])
+breaker_open = Gauge("lens_model_breaker_open", "1 while a model is not asked.", ["model"], multiprocess_mode="mostrecent")
+signals_degraded = Counter("lens_signals_degraded", "Verdicts that are the fallback: no model answered.", ["reason"])
 model_cost = Counter("lens_model_cost_usd", "Money spent on answers.", ["model"])
 provider_requests = Counter("lens_provider_requests", "Requests to market data providers.", ["provider", "endpoint", "status"])
 provider_latency = Histogram("lens_provider_latency_seconds", "Provider answer time.", ["provider", "endpoint"], buckets=_FAST)

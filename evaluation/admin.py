@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.admin import ReadOnly
-from evaluation.models import Decision, EvaluationModel, ModelCall, Verdict
+from evaluation.models import Breaker, Budget, Decision, EvaluationModel, ModelCall, Price, Spend, Verdict
 
 
 @admin.register(EvaluationModel)
@@ -62,3 +62,38 @@ class VerdictAdmin(ReadOnly, admin.ModelAdmin[Verdict]):
     search_fields = ["=id", "=signal__id"]
     date_hierarchy = "evaluated_at"
     show_full_result_count = False
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin[Price]):
+    """What tokens cost from when on. A new price is a new row, so that what was booked stays explained."""
+
+    list_display = ["model", "valid_from", "input_usd", "output_usd", "cached_usd"]
+    list_filter = ["model"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
+        return False
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin[Budget]):
+    """What may be spent in a day; a change holds within a second."""
+
+    list_display = ["scope", "name", "usd_per_day"]
+    list_filter = ["scope"]
+
+
+@admin.register(Spend)
+class SpendAdmin(ReadOnly, admin.ModelAdmin[Spend]):
+    """What was spent of each budget on each day, and what is set aside for calls under way."""
+
+    list_display = ["day", "scope", "name", "cap_usd", "spent_usd", "reserved_usd", "overrun_usd"]
+    list_filter = ["scope", "name"]
+    date_hierarchy = "day"
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly, admin.ModelAdmin[Breaker]):
+    """Which models are not asked just now, and why."""
+
+    list_display = ["model", "opened_at", "failures", "cause", "probing_until"]

@@ -11,17 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Least, Now
 
 from audit.services import bury
 from core.clock import seconds
 from core.ids import uuid7
+from core.money import plain_or_none
 from core.retry import BRIEF, Policy, as_known
-from evaluation.models import Decision, EvaluationModel, ModelCall
+from evaluation.models import Decision, EvaluationModel
 from evaluation.outcomes import Outcome, failed
+from evaluation.prices import total
 from evaluation.selectors import deadline_from, registered
-from evaluation.settlement import Lease, keep, settle
+from evaluation.settlement import Bill, Lease, Tell, postpone, settle
 from signals.claims import facts
 from signals.models import Signal, Status
 
@@ -31,12 +31,14 @@ BARE_LEASE = timedelta(seconds=10)
 MOST_CLAIMS = 3
 
 # One statement finds the signal with its frozen market, decides who asks, and tells the time. The sub-select does not see the row
-# being written, hence LEAST: the round began with whichever claim came first.
+# being written, hence LEAST: the round began with whichever claim came first. A round that froze no market of its own judges the
+# one before it.
 _CLAIM = """
 WITH due AS (
     SELECT s.*, e.payload AS frozen_payload, e.payload_hash AS frozen_hash
       FROM signals_signal s
-      JOIN enrichment_enrichment e ON e.signal_id = s.id AND e.evaluation = s.evaluation
+      JOIN LATERAL (SELECT payload, payload_hash FROM enrichment_enrichment
+                     WHERE signal_id = s.id AND evaluation <= s.evaluation ORDER BY evaluation DESC LIMIT 1) e ON true
      WHERE s.id = %(signal)s AND s.status = %(status)s AND s.expected ? %(model)s
 ), won AS (
     INSERT INTO evaluation_decision AS mine (
@@ -62,7 +64,7 @@ SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failu
 
 @dataclass
 class EvaluationClaim:
-    """A leased evaluation. `calls` are what it has cost so far, `outcome` what is to be written once it is known.
+    """A leased evaluation. `bill` is what it has cost so far, `outcome` what is to be written once it is known.
 
     `ends_at` is the round's deadline on this process's monotonic clock. After the work, `settled` says that the decision stands
     and was written here, `completes` that it was the last one expected.
@@ -76,9 +78,10 @@ class EvaluationClaim:
     tries: int
     claims: int
     ends_at: float
+    tell: Tell | None = None
     stage: str = "evaluate"
     policy: Policy = BRIEF
-    calls: list[ModelCall] = field(default_factory=list)
+    bill: Bill = field(default_factory=Bill)
     columns: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     settled: bool = False
@@ -94,17 +97,11 @@ class EvaluationClaim:
         """Whether too many workers have died over this evaluation."""
         return self.claims > MOST_CLAIMS
 
-    @property
-    def decision(self) -> Decision:
-        """The decision as it was settled here, for whoever publishes it; not read back. Raises ValueError before that."""
-        if self.outcome is None or not self.settled:
-            raise ValueError("nothing was settled here")
-        return Decision(pk=self.lease.decision_id, model=self.lease.model, **self.outcome.columns)
-
     def settle(self, outcome: Outcome) -> None:
-        """Write the decision, unless somebody has taken it over."""
+        """Write the decision and put its frame on the stream, unless somebody has taken it over."""
         self.outcome = outcome
-        ended = settle(self.lease, outcome, {**self.columns, "model_meta": self._meta(outcome)}, self.calls)
+        columns = {**outcome.columns, **self.columns, "model_meta": self._meta(outcome)}
+        ended = settle(self.lease, Decision(pk=self.lease.decision_id, model=self.lease.model, **columns), self.bill, self.tell)
         self.settled, self.completes = ended.written, ended.completes
 
     def retry(self, after: float, error: Exception) -> None:
@@ -114,7 +111,14 @@ class EvaluationClaim:
         elif after >= self.left_s:
             self.settle(failed(as_known(error), self.signal.event_type))
         else:
-            self._postpone(seconds(after))
+            postpone(self.lease, seconds(after), self.bill, counts=True)
+
+    def wait(self, after: float, error: Exception) -> None:
+        """There is no room for the call now: owed again in `after` seconds without counting as a try, or given up as too late."""
+        if after >= self.left_s:
+            self.settle(failed(as_known(error), self.signal.event_type))
+        else:
+            postpone(self.lease, seconds(after), self.bill, counts=False)
 
     def reject(self, error: Exception) -> None:
         """The same as giving up: an evaluation cannot refuse a signal."""
@@ -130,31 +134,26 @@ class EvaluationClaim:
                 work = {**facts(self.signal), "model": self.lease.model}
                 bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload=work)
 
-    def _postpone(self, wait: timedelta) -> None:
-        due = Now() + Value(wait)
-        with transaction.atomic():
-            here = Signal.objects.filter(pk=self.signal.pk, status=Status.ENRICHED, evaluation=self.signal.evaluation)
-            here.update(next_attempt_at=Least(F("next_attempt_at"), due))
-            ours = Decision.objects.filter(pk=self.lease.decision_id, lease_token=self.lease.token, status="")
-            ours.update(attempts=F("attempts") + 1, claims=0, lease_token=None, lease_until=None, not_before=due)
-            keep(self.calls)
-
     def _meta(self, outcome: Outcome) -> dict[str, Any]:
-        last = self.calls[-1] if self.calls else None
+        calls = self.bill.calls
         return {
             **described(self.model),
-            "model_version": last.model_version if last else "",
-            "latency_ms": sum(call.latency_ms for call in self.calls),
-            "tokens_in": _total(call.tokens_in for call in self.calls),
-            "tokens_out": _total(call.tokens_out for call in self.calls),
-            "cost_usd": None,
+            "model_version": calls[-1].model_version if calls else "",
+            "latency_ms": sum(call.latency_ms for call in calls),
+            "tokens_in": _sum(call.tokens_in for call in calls),
+            "tokens_out": _sum(call.tokens_out for call in calls),
+            "tokens_cached": _sum(call.tokens_cached for call in calls),
+            "cost_usd": plain_or_none(total([call.cost_usd for call in calls])),
             "status": outcome.status,
             "parse_mode": outcome.parse_mode,
         }
 
 
-def claim(event_id: str | UUID, name: str) -> EvaluationClaim | None:
-    """The evaluation of this signal by this model, leased; None when it is not due, not expected, settled or held elsewhere."""
+def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> EvaluationClaim | None:
+    """The evaluation of this signal by this model, leased; None when it is not due, not expected, settled or held elsewhere.
+
+    `tell` is called with the decision inside the transaction that settles it.
+    """
     asked_at = time.monotonic()
     model = registered(name)
     arguments: dict[str, Any] = {
@@ -163,7 +162,7 @@ def claim(event_id: str | UUID, name: str) -> EvaluationClaim | None:
         "status": Status.ENRICHED,
         "model": name,
         "token": uuid7(),
-        "lease": BARE_LEASE if model is None else timedelta(milliseconds=model.timeout_ms) + LEASE_MARGIN,
+        "lease": lease_for(model),
     }
     won: Any = next(iter(Signal.objects.raw(_CLAIM, arguments)), None)
     if won is None:
@@ -177,8 +176,14 @@ def claim(event_id: str | UUID, name: str) -> EvaluationClaim | None:
         tries=won.failures,
         claims=won.starts,
         ends_at=asked_at + (deadline_from(won, won.first_claim) - won.clock).total_seconds(),
+        tell=tell,
         columns={"payload_hash": won.frozen_hash},
     )
+
+
+def lease_for(model: EvaluationModel | None) -> timedelta:
+    """How long one evaluation may be worked on before somebody else takes over."""
+    return BARE_LEASE if model is None else timedelta(milliseconds=model.timeout_ms) + LEASE_MARGIN
 
 
 def described(model: EvaluationModel | None) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def described(model: EvaluationModel | None) -> dict[str, Any]:
     return {"vendor": model.vendor if model else "", "model_name": model.model_id if model else ""}
 
 
-def _total(figures: Iterable[int | None]) -> int | None:
+def _sum(figures: Iterable[int | None]) -> int | None:
     """The sum of what is known, None when nothing is."""
     known = [figure for figure in figures if figure is not None]
     return sum(known) if known else None

@@ -9,12 +9,12 @@ from typing import Any
 
 from core.money import significant
 from evaluation.facts import Facts
-from evaluation.schemas import FALLBACK, Answer
+from evaluation.schemas import ENTER, FALLBACK, Answer
 
 # A stop must trigger before liquidation does: it may use this much of the way.
 USABLE_ROOM = Decimal("0.95")
 
-Changes = dict[str, tuple[float, float, str]]
+Changes = dict[str, tuple[Any, Any, str]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Guarded:
 def guard(answer: Answer, facts: Facts) -> Guarded:
     """The answer within the payload's limits."""
     changes: Changes = {}
-    for rule in (_size, _stop):
+    for rule in (_only_entries_open, _size, _stop):
         changes.update(rule(answer, facts))
     own = answer.model_dump(mode="json")
     effective = answer.model_dump(mode="json")
@@ -63,9 +63,17 @@ def fallback(event_type: str, tag: str) -> dict[str, Any]:
     }
 
 
+def _only_entries_open(answer: Answer, _: Facts) -> Changes:
+    """A signal has one direction, and only FOLLOW_ENTER goes there: beside another word, an entry or a size would be a second."""
+    if answer.decision == ENTER:
+        return {}
+    own = answer.model_dump(mode="json", include={"entry_plan", "size_pct"})
+    return {name: (value, None, "only_entries_open") for name, value in own.items() if value is not None}
+
+
 def _size(answer: Answer, facts: Facts) -> Changes:
     largest = facts.max_size_pct
-    if answer.size_pct is None or largest is None or Decimal(str(answer.size_pct)) <= largest:
+    if answer.decision != ENTER or answer.size_pct is None or largest is None or Decimal(str(answer.size_pct)) <= largest:
         return {}
     return {"size_pct": (answer.size_pct, _plain(largest), "max_position_size_pct")}
 

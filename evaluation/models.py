@@ -11,10 +11,31 @@ from django.db import models
 from django.db.models.functions import Now
 
 from core.ids import uuid7
+from evaluation.accounts import Budget, Price, Reservation, Scope, Spend
 from evaluation.clients.hosts import HOMES, trusted
 from evaluation.ports import Endpoint
 from evaluation.prompting import versions
 from signals.models import Signal
+
+__all__ = [
+    "Api",
+    "Breaker",
+    "Budget",
+    "Decision",
+    "DecisionStatus",
+    "Effort",
+    "EvaluationModel",
+    "ModelCall",
+    "Price",
+    "Reservation",
+    "Scope",
+    "Spend",
+    "Structured",
+    "Text",
+    "Vendor",
+    "Verdict",
+    "registry_faults",
+]
 
 _NOT_NEGATIVE = MinValueValidator(0)
 _KEY_ENV = re.compile(r"[A-Z0-9_]+_API_KEY")
@@ -163,6 +184,8 @@ class Decision(models.Model):
     payload_hash = models.CharField(max_length=64, blank=True)
     schema_hash = models.CharField(max_length=64, blank=True)
     model_meta = models.JSONField(default=dict)
+    ungrounded_ratio = models.FloatField(null=True)
+    carried_from = models.UUIDField(null=True)
     evaluated_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -185,8 +208,9 @@ class ModelCall(models.Model):
     `tokens_cached` is a part of `tokens_in`; `tokens_out` holds what the model thought as well as what it said.
     """
 
-    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="calls")
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="calls", db_index=False)
     attempt = models.IntegerField()
+    claim = models.IntegerField(default=1)
     repair = models.BooleanField(default=False)
     outcome = models.CharField(max_length=20)
     model_version = models.CharField(max_length=100, blank=True)
@@ -197,15 +221,51 @@ class ModelCall(models.Model):
     tokens_cached = models.IntegerField(null=True)
     tokens_out = models.IntegerField(null=True)
     structured = models.CharField(max_length=20, blank=True)
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True)
     raw_text = models.TextField(blank=True)
     error = models.TextField(blank=True)
     called_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["id"]
+        # Which call it was: the same one saved again, after a commit whose answer was lost, is the same row.
+        constraints = [models.UniqueConstraint(fields=["decision", "attempt", "claim", "repair"], name="call_once")]
 
     def __str__(self) -> str:
         return f"call {self.attempt} {self.outcome}"
+
+
+class Breaker(models.Model):
+    """What a model's latest calls say about its vendor, across processes. No row: nothing ever failed.
+
+    Closed while `opened_at` is null; open after it; `probing_until` is the lease of the one call that finds out whether to close.
+    """
+
+    model = models.CharField(max_length=50, primary_key=True)
+    failures = models.IntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    probing_until = models.DateTimeField(null=True)
+    cause = models.CharField(max_length=50, blank=True)
+
+    class Meta:
+        ordering = ["model"]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {'open' if self.opened_at else 'closed'}"
+
+
+class Text(models.Model):
+    """A text that many decisions rest on, stored once under its SHA-256: instructions and schemas as models were given them."""
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    text = models.TextField()
+    first_used_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["first_used_at"]
+
+    def __str__(self) -> str:
+        return self.hash[:12]
 
 
 class Verdict(models.Model):

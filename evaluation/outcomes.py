@@ -5,11 +5,13 @@ from typing import Any
 
 from core.errors import LensError
 from evaluation.facts import Facts
+from evaluation.grounding import ground
 from evaluation.guard import fallback, guard
-from evaluation.parsing import Failure, Parsed
+from evaluation.parsing import LONGEST_FAULT, Failure, Parsed, bounded, parse
+from evaluation.ports import Reply
 
 # Which decision status an error becomes; every other code is the provider's failure.
-_BY_CODE = {"timeout": "timeout", "rate_limited": "rate_limited"}
+_BY_CODE = {word: word for word in ("timeout", "rate_limited", "breaker_open", "budget_denied")}
 LONGEST_REASON = 200
 
 
@@ -24,6 +26,7 @@ class Outcome:
     fallback: bool = False
     reason: str = ""
     parse_mode: str | None = None
+    ungrounded_ratio: float | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -38,6 +41,7 @@ class Outcome:
             "answer": rest,
             "original": self.original,
             "adjustments": self.adjustments,
+            "ungrounded_ratio": self.ungrounded_ratio,
         }
 
 
@@ -45,15 +49,28 @@ def accepted(parsed: Parsed, facts: Facts, *, repaired: bool) -> Outcome:
     """An answer, guarded."""
     held = guard(parsed.answer, facts)
     status = "repaired" if repaired else "ok"
-    return Outcome(status, held.effective, held.original, held.adjustments, parse_mode=parsed.parse_mode)
+    ratio = ground(parsed.answer, facts).ungrounded_ratio
+    return Outcome(status, held.effective, held.original, held.adjustments, parse_mode=parsed.parse_mode, ungrounded_ratio=ratio)
 
 
-def refused(failure: Failure, event_type: str) -> Outcome:
+def judged(reply: Reply, facts: Facts, most_ungrounded: float) -> Parsed | Failure:
+    """The parser's result; an answer whose evidence is made up beyond what policy bears is incoherent."""
+    result = parse(reply, facts)
+    if isinstance(result, Failure):
+        return result
+    found = ground(result.answer, facts)
+    if not found.beyond(most_ungrounded):
+        return result
+    return Failure("incoherent", bounded(" ".join(found.faults), LONGEST_FAULT), result.answer)
+
+
+def refused(failure: Failure, facts: Facts) -> Outcome:
     """The fallback for an answer that is none; an incoherent answer is kept beside it."""
-    effective = fallback(event_type, failure.status)
+    effective = fallback(facts.event_type, failure.status)
+    ratio = None if failure.answer is None else ground(failure.answer, facts).ungrounded_ratio
     own = {} if failure.answer is None else failure.answer.model_dump(mode="json")
     original = {name: value for name, value in own.items() if value != effective[name]}
-    return Outcome(failure.status, effective, original, fallback=True, reason=failure.detail)
+    return Outcome(failure.status, effective, original, fallback=True, reason=failure.detail, ungrounded_ratio=ratio)
 
 
 def failed(error: LensError, event_type: str) -> Outcome:

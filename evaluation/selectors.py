@@ -1,6 +1,5 @@
 """Reading the panel and the state of a round. Few queries: the sweep asks for every signal under judgement."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,46 +9,45 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from core.clock import now, seconds
-from evaluation.models import Decision, EvaluationModel
+from evaluation.models import Decision, EvaluationModel, Vendor
+from evaluation.prices import FREE, Rates
+from evaluation.remembered import Remembered, forget_all
 from signals.models import Signal
 
-REGISTRY_TTL_S = 1.0
 _SEEN = ("model", "status", "claimed_at", "lease_until", "not_before", "decision", "confidence", "fallback")
 
 
-class _Registry:
-    """The registered models, read at most once a second in each process."""
-
-    def __init__(self) -> None:
-        self._models: dict[str, EvaluationModel] = {}
-        self._read_at = float("-inf")
-
-    def models(self) -> dict[str, EvaluationModel]:
-        if time.monotonic() - self._read_at >= REGISTRY_TTL_S:
-            self._models = {model.name: model for model in EvaluationModel.objects.all()}
-            self._read_at = time.monotonic()
-        return self._models
-
-    def forget(self) -> None:
-        self._read_at = float("-inf")
+def _models() -> dict[str, EvaluationModel]:
+    return {model.name: model for model in EvaluationModel.objects.prefetch_related("prices")}
 
 
-_registry = _Registry()
+_registry = Remembered(_models)
 
 
 def enabled_models() -> list[str]:
     """The names of the models asked now, in order; at most a second old."""
-    return [name for name, model in _registry.models().items() if model.enabled]
+    return [name for name, model in _registry().items() if model.enabled]
 
 
 def registered(name: str) -> EvaluationModel | None:
-    """The model of this name, at most a second old."""
-    return _registry.models().get(name)
+    """The model of this name, at most a second old, its prices with it."""
+    return _registry().get(name)
+
+
+def rates_of(model: EvaluationModel) -> Rates | None:
+    """What its tokens cost now; None when nobody has said."""
+    if model.vendor == Vendor.BASELINE:
+        return FREE
+    at = now()
+    price = next((one for one in model.prices.all() if one.valid_from <= at), None)
+    if price is None:
+        return None
+    return Rates(price.input_usd, price.output_usd, price.input_usd if price.cached_usd is None else price.cached_usd)
 
 
 def forget_registry() -> None:
-    """Read the registry anew at the next question."""
-    _registry.forget()
+    """Read the registry, its prices, budgets and breakers anew at the next question."""
+    forget_all()
 
 
 def valid_until(signal: Signal) -> datetime:
@@ -58,9 +56,16 @@ def valid_until(signal: Signal) -> datetime:
 
 
 def deadline_from(signal: Signal, first_claim: datetime) -> datetime:
-    """When a round whose first evaluation was claimed then must end: for an OPEN never beyond its usefulness."""
+    """When a round whose first evaluation was claimed then must end: for an OPEN never beyond its usefulness.
+
+    A later round was asked for knowing the hour; its frames say that they are stale.
+    """
     end = first_claim + seconds(settings.LENS.evaluation_deadline_s)
-    return min(end, valid_until(signal)) if signal.opens else end
+    return min(end, valid_until(signal)) if _useful_only_for_a_time(signal) else end
+
+
+def _useful_only_for_a_time(signal: Signal) -> bool:
+    return signal.opens and signal.evaluation == 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Round:
         """See `deadline`."""
         if self.rows:
             return deadline_from(self.signal, min(row["claimed_at"] for row in self.rows))
-        return valid_until(self.signal) if self.signal.opens else None
+        return valid_until(self.signal) if _useful_only_for_a_time(self.signal) else None
 
     @property
     def due(self) -> bool:

@@ -1,9 +1,8 @@
 """Judging: one model's answer to one signal, and what all answers come to.
 
-claim ─▶ render ─▶ (no database) ask ─▶ parse ─▶ ask once more, with the fault ─▶ guard ─▶ settle ─▶ … ─▶ conclude
+claim ─▶ breaker, room, budget ─▶ render ─▶ (no database) ask ─▶ parse ─▶ ask once more, with the fault ─▶ guard ─▶ settle
 """
 
-import time
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -14,32 +13,36 @@ from django.db.models.functions import Now
 
 from core import telemetry
 from core.crashpoints import crashpoint
-from core.errors import LensError, Permanent
-from evaluation import consensus
-from evaluation.claims import EvaluationClaim, described
-from evaluation.clients import client_for
+from core.errors import Permanent, Transient
+from evaluation import breakers, budget, consensus, texts
+from evaluation.admission import BusyError, admitted
+from evaluation.claims import EvaluationClaim, described, lease_for
 from evaluation.consensus import Vote
 from evaluation.facts import read
-from evaluation.models import Decision, DecisionStatus, EvaluationModel, ModelCall, Verdict
-from evaluation.outcomes import Outcome, accepted, failed, refused
-from evaluation.parsing import Failure, Parsed, bounded, parse
-from evaluation.ports import Limits, ModelClient, Prompt, Reply, Unreadable
+from evaluation.models import Decision, DecisionStatus, EvaluationModel, Verdict
+from evaluation.outcomes import Outcome, accepted, failed, judged, refused
+from evaluation.parsing import Parsed
+from evaluation.ports import Prompt
+from evaluation.prices import FREE, worst_case
 from evaluation.prompting import render
 from evaluation.schemas import FALLBACK
-from evaluation.selectors import Round, look, registered
+from evaluation.selectors import Round, look, rates_of, registered
 from evaluation.settlement import count, lock, note
+from evaluation.talk import Talk, Terms
 from signals.lifecycle import advance
 from signals.models import Signal, Status
-
-# With less than this left, asking once more is money for nothing.
-LEAST_FOR_REPAIR_S = 0.5
 
 
 def judge(held: EvaluationClaim) -> None:
     """Ask the claimed model and settle its decision. Raises the client's errors for the stage to sort; nothing is settled then."""
     crashpoint("evaluate.claimed")
     try:
-        outcome = _opinion(held, _judge_on_duty(held))
+        model = _judge_on_duty(held)
+        with admitted(model, held.lease.token, lease_for(model)):
+            outcome = _opinion(held, model)
+    except BusyError as busy:
+        held.wait(busy.after, Transient("rate_limited", "The limits set for this model left no room for the call."))
+        return
     except _Hindrance as hindrance:
         outcome = failed(hindrance, held.signal.event_type)
     crashpoint("evaluate.answered")
@@ -57,6 +60,8 @@ def _judge_on_duty(held: EvaluationClaim) -> EvaluationModel:
         raise _Hindrance("model_disabled", "The model was disabled or removed after the signal was enriched.")
     if held.left_s <= 0:
         raise _Hindrance("timeout", "The time for answers was over before this model could be asked.")
+    if not breakers.lets_through(held.model.name, lease_for(held.model)):
+        raise _Hindrance("breaker_open", f"Not asked: its latest calls failed ({breakers.state(held.model.name).cause}).")
     return held.model
 
 
@@ -67,77 +72,36 @@ def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
         "prompt_hash": prompt.prompt_hash,
         "schema_hash": prompt.schema_hash,
     }
+    texts.keep(prompt)
     facts = read(prompt.payload)
-    talk = _Talk(held, model, client_for(model.vendor, model.endpoint))
+    talk = Talk(held, model, _terms(held, model, prompt))
+    most_ungrounded = settings.LENS.max_ungrounded_ratio
     # Nothing is held in the database while a model thinks: a hundred threads share a dozen connections.
     connection.close()
     first = talk.ask(prompt)
-    result = talk.understood(first, parse(first, facts))
+    result = talk.understood(judged(first, facts, most_ungrounded))
     if isinstance(result, Parsed):
         return accepted(result, facts, repaired=False)
     second = talk.ask_again(prompt, first, result)
     if second is not None:
-        result = talk.understood(second, parse(second, facts))
-    return accepted(result, facts, repaired=True) if isinstance(result, Parsed) else refused(result, held.signal.event_type)
+        result = talk.understood(judged(second, facts, most_ungrounded))
+    return accepted(result, facts, repaired=True) if isinstance(result, Parsed) else refused(result, facts)
 
 
-class _Talk:
-    """The calls to one model for one decision: each on record, all of them within one timeout, so within the lease."""
-
-    def __init__(self, held: EvaluationClaim, model: EvaluationModel, client: ModelClient) -> None:
-        self._held = held
-        self._model = model
-        self._client = client
-        self._ends_at = time.monotonic() + min(model.timeout_ms / 1000, held.left_s)
-
-    def ask(self, prompt: Prompt, *, repair: bool = False) -> Reply:
-        """The reply. Raises the client's errors, the failed call on record."""
-        call = ModelCall(
-            decision_id=self._held.lease.decision_id,
-            attempt=self._held.tries + 1,
-            repair=repair,
-            structured=self._model.structured,
-            latency_ms=0,
-        )
-        self._held.calls.append(call)
-        asked_at = time.monotonic()
-        try:
-            reply = self._client.ask(prompt, Limits(self._ends_at - asked_at, self._model.max_tokens, self._model.temperature))
-        except LensError as error:
-            call.outcome, call.error = error.code[:20], bounded(error.detail)
-            call.request_id = bounded(str(error.facts.get("request_id", "")), 100)
-            call.raw_text = bounded(error.raw) if isinstance(error, Unreadable) else ""
-            raise
-        finally:
-            taken = time.monotonic() - asked_at
-            call.latency_ms = round(taken * 1000)
-            telemetry.evaluation_duration.labels(model=self._model.name).observe(taken)
-        self._record(call, reply)
-        return reply
-
-    def ask_again(self, prompt: Prompt, reply: Reply, failure: Failure) -> Reply | None:
-        """The reply to the one re-ask; None when it cannot help, there is no time for it, or it failed in its turn."""
-        if not failure.repairable or self._ends_at - time.monotonic() < LEAST_FOR_REPAIR_S:
-            return None
-        try:
-            return self.ask(prompt.repairing(reply.text, failure.detail), repair=True)
-        except LensError:
-            return None
-
-    def understood(self, reply: Reply, result: Parsed | Failure) -> Parsed | Failure:
-        """The parser's result, noted on the call it belongs to."""
-        self._held.calls[-1].outcome = "ok" if isinstance(result, Parsed) else result.status
-        return result
-
-    def _record(self, call: ModelCall, reply: Reply) -> None:
-        call.raw_text = bounded(reply.refusal or reply.text)
-        call.finish_reason = bounded(reply.finish_reason, 30)
-        call.model_version = bounded(reply.model_version, 100)
-        call.request_id = bounded(reply.request_id, 100)
-        call.tokens_in, call.tokens_cached, call.tokens_out = reply.tokens_in, reply.tokens_cached, reply.tokens_out
-        for direction, tokens in (("in", reply.tokens_in), ("out", reply.tokens_out)):
-            if tokens:
-                telemetry.model_tokens.labels(model=self._model.name, direction=direction).inc(tokens)
+def _terms(held: EvaluationClaim, model: EvaluationModel, prompt: Prompt) -> Terms:
+    """The prices, and where a budget counts these calls, their worst case set aside."""
+    rates = rates_of(model)
+    limits = [] if rates == FREE else budget.applying(model, held.signal.source)
+    if not limits:
+        return Terms(rates)
+    if rates is None:
+        raise _Hindrance("budget_denied", f"The budget {limits[0]} cannot be kept: nobody has said what this model costs.")
+    worst = worst_case(rates, prompt, model.max_tokens)
+    hold = budget.reserve(held.lease.token, worst[0] + worst[1], limits, lease_for(model))
+    if isinstance(hold, budget.Limit):
+        raise _Hindrance("budget_denied", f"The budget {hold} has no room for this call today.")
+    held.bill.hold = hold
+    return Terms(rates, worst)
 
 
 def conclude(signal: Signal) -> Verdict | None:
@@ -147,7 +111,7 @@ def conclude(signal: Signal) -> Verdict | None:
     """
     if signal.status != Status.ENRICHED:
         return None
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         lock(signal)
         seen = look(signal)
         if not seen.due:
@@ -156,7 +120,7 @@ def conclude(signal: Signal) -> Verdict | None:
         policy = settings.LENS.consensus
         drawn = consensus.decide(policy, signal.event_type, votes)
         details = {"decision": drawn.decision, "policy": policy, "reason": drawn.reason or None}
-        if not advance(signal, Status.EVALUATED, details=details, evaluated_at=Now()):
+        if not advance(signal, Status.EVALUATED, details=details, evaluated_at=Now(), degraded=drawn.fallback):
             return None
         _give_up_on(seen)
         verdict = Verdict.objects.create(
@@ -167,6 +131,8 @@ def conclude(signal: Signal) -> Verdict | None:
             votes=[_shown(vote) for vote in votes],
             **asdict(drawn),
         )
+    if drawn.fallback:
+        transaction.on_commit(partial(_degraded, drawn.reason), robust=True)
     crashpoint("conclude.saved")
     return verdict
 
@@ -181,6 +147,10 @@ def _votes(seen: Round) -> list[Vote]:
         else replace(late, model=model)
         for model in seen.signal.expected or []
     ]
+
+
+def _degraded(reason: str) -> None:
+    telemetry.signals_degraded.labels(reason=reason).inc()
 
 
 def _shown(vote: Vote) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from audit.services import resolve_requeued
 from core import telemetry
 from core.clock import now
 from core.crashpoints import crashpoint
+from evaluation import services as judging
 from evaluation.models import Decision, Verdict
 from publishing import stream
 from publishing.frames import AnyFrame, DecisionFrame, Setting, VerdictFrame, decision_frame, unjudged_frame, verdict_frame
@@ -27,7 +28,7 @@ from publishing.selectors import has_verdict, missing_decisions
 from signals.lifecycle import advance
 from signals.models import Signal, Status
 
-__all__ = ["announce", "append_decision", "missing_decisions", "new_epoch", "publish_decision", "publish_verdict"]
+__all__ = ["announce", "append_decision", "conclude", "missing_decisions", "new_epoch", "publish_decision", "publish_verdict"]
 
 Arguments = dict[str, str | int | list[str]]
 
@@ -51,35 +52,33 @@ RETURNING seq
 """
 
 
-def append_decision(signal: Signal, decision: Decision) -> bool:
-    """Append the frame of a decision just settled; False when it is already on the stream.
-
-    One statement and its own transaction: call it outside of any other.
-    """
-    try:
-        _append(signal, [decision_frame(signal, decision, _setting())])
-    except IntegrityError:
-        return False
-    return True
+def append_decision(signal: Signal, decision: Decision) -> None:
+    """Append a decision's frame, as the last thing in the transaction that settles it. Raises IntegrityError when it is there."""
+    _append(signal, [decision_frame(signal, decision, _setting())])
 
 
 def publish_decision(signal: Signal, model: str) -> bool:
-    """The same for a decision that a crash left out; False too when there is nothing settled."""
-    return any(append_decision(signal, decision) for decision in missing_decisions(signal, model))
+    """The frame of a settled decision that has none yet; False when there is nothing to tell."""
+    try:
+        with transaction.atomic():
+            frames = _missing(signal, model)
+            _append(signal, frames)
+    except IntegrityError:
+        return False
+    return bool(frames)
 
 
-def publish_verdict(signal: Signal, verdict: Verdict | None = None) -> bool:
-    """Status published, and on the stream the verdict and every decision still missing, at once. False: another was first.
+def conclude(signal: Signal) -> bool:
+    """The verdict, if it is due, and straight on to the stream, in one transaction. False: not due, or another was first."""
+    return _told(_settled(_conclude, signal), signal)
 
-    `verdict` spares a look at the table when the caller has just drawn it.
-    """
+
+def publish_verdict(signal: Signal) -> bool:
+    """Status published, and on the stream the verdict and every decision still missing, at once. False: another was first."""
     if signal.status != Status.EVALUATED:
         return False
-    drawn = verdict or Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
-    if not _settled(functools.partial(_publish_verdict, drawn), signal):
-        return False
-    telemetry.end_to_end_duration.observe((now() - signal.received_at).total_seconds())
-    return True
+    drawn = Verdict.objects.get(signal=signal, evaluation=signal.evaluation)
+    return _told(_settled(functools.partial(_publish_verdict, drawn), signal), signal)
 
 
 def announce(signal: Signal) -> bool:
@@ -87,8 +86,21 @@ def announce(signal: Signal) -> bool:
     return _settled(_announce, signal)
 
 
-def _publish_verdict(verdict: Verdict, signal: Signal) -> bool:
+def _conclude(signal: Signal) -> bool:
     with transaction.atomic():
+        verdict = judging.conclude(signal)
+        return verdict is not None and _publish_verdict(verdict, signal)
+
+
+def _told(published: bool, signal: Signal) -> bool:
+    """The answer; the time it took is of interest where nobody chose when to begin."""
+    if published and signal.evaluation == 0:
+        telemetry.end_to_end_duration.observe((now() - signal.received_at).total_seconds())
+    return published
+
+
+def _publish_verdict(verdict: Verdict, signal: Signal) -> bool:
+    with transaction.atomic(savepoint=False):
         if not advance(signal, Status.PUBLISHED, published_at=Now()):
             return False
         _resolve(signal)

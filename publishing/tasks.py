@@ -1,5 +1,7 @@
 """Doors for Celery from the judges to the stream: take an id, call a service."""
 
+from functools import partial
+
 from celery import shared_task
 
 from evaluation import services as judging
@@ -11,18 +13,21 @@ from signals.selectors import owing_announcement, under_judgement
 from signals.stage import stage
 
 
-@stage(claim)
+@stage(partial(claim, tell=stream.append_decision))
 def _judge(held: EvaluationClaim) -> None:
     judging.judge(held)
 
 
 @stage(lambda event_id: claim_signal(event_id, "conclude"))
 def _conclude(held: SignalClaim) -> None:
-    verdict = judging.conclude(held.signal)
-    if verdict is None:
+    if not stream.conclude(held.signal):
         held.release()
-    else:
-        stream.publish_verdict(held.signal, verdict)
+
+
+@stage(lambda signal: SignalClaim(signal, "conclude", signal.attempts))
+def _conclude_at_once(held: SignalClaim) -> None:
+    """By whoever gave the last answer: no lease is asked for, since the signal's own row lets one of two through."""
+    stream.conclude(held.signal)
 
 
 @stage(lambda event_id: claim_signal(event_id, "publish"))
@@ -34,11 +39,8 @@ def _publish(held: SignalClaim) -> None:
 def evaluate(event_id: str, model: str) -> None:
     """One model's judgement, on the stream as soon as it is made; whoever completes the set draws the verdict at once."""
     held = _judge(event_id, model)
-    if held is None or not held.settled:
-        return
-    stream.append_decision(held.signal, held.decision)
-    if held.completes:
-        _conclude(event_id)
+    if held is not None and held.completes:
+        _conclude_at_once(held.signal)
 
 
 @shared_task(name="publishing.tasks.publish_decision")

@@ -85,6 +85,7 @@ class Signal(models.Model):
     evaluation = models.IntegerField(default=0)
     expected = models.JSONField(null=True)
     rejection = models.JSONField(null=True)
+    degraded = models.BooleanField(default=False, db_default=False)
     buried_from = models.CharField(max_length=10, blank=True)
     received_at = models.DateTimeField(db_default=Now())
     enriched_at = models.DateTimeField(null=True)

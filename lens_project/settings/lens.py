@@ -52,6 +52,7 @@ class LensSettings(BaseSettings):
     feature_profile: str = "trend_follow_v1"
     evaluation_deadline_s: Seconds = 45
     consensus: str = "majority"
+    max_ungrounded_ratio: Annotated[float, Field(ge=0, le=1)] = 1
     decision_ttl_s: Seconds = 300
     model_hosts: Annotated[tuple[str, ...], NoDecode] = ("vendors", "loopback")
 

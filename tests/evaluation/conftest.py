@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from core.canonical import digest
 from enrichment.models import Enrichment
+from evaluation import texts
 from evaluation.clients.kept import let_go
 from evaluation.models import EvaluationModel, Vendor
 from evaluation.selectors import forget_registry
@@ -84,6 +85,7 @@ def simulator(_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulat
 def _fresh_registry() -> None:
     """Process memory must not outlive the rows it speaks of."""
     forget_registry()
+    texts.forget()
 
 
 @pytest.fixture

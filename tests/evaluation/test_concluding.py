@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from audit.models import TimelineEntry
 from core.clock import now
-from evaluation import selectors
+from evaluation import remembered, selectors
 from evaluation.claims import claim
 from evaluation.models import Decision, EvaluationModel, Verdict
 from evaluation.services import conclude, judge
@@ -37,7 +37,7 @@ def judged(signal: Signal, *models: str) -> Signal:
 
 
 def test_the_panel_is_the_enabled_models_and_follows_a_change_within_a_second(two_judges: None, monkeypatch: Any) -> None:
-    monkeypatch.setattr(selectors, "REGISTRY_TTL_S", 0.0)
+    monkeypatch.setattr(remembered, "TTL_S", 0.0)
     assert judges() == ["one", "two"]
     EvaluationModel.objects.filter(name="two").update(enabled=False)
     assert judges() == ["one"]

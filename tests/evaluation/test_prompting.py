@@ -79,4 +79,4 @@ def test_a_repair_repeats_the_answer_and_names_the_fault_alone() -> None:
 
 
 def test_versions_are_the_files() -> None:
-    assert versions() == ["core_v1"]
+    assert versions() == ["core_v1", "core_v1+schema_v1"]

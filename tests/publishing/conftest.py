@@ -72,7 +72,7 @@ def append(count: int, model: str = "chatgpt") -> None:
     """So many frames of signals that are stored nowhere: the log knows no foreign keys, and this is quick."""
     for _ in range(count):
         signal = Signal(**signal_fields())
-        assert append_decision(signal, Decision(signal=signal, model=model, decision="IGNORE", status="ok", answer=ANSWER))
+        append_decision(signal, Decision(signal=signal, model=model, decision="IGNORE", status="ok", answer=ANSWER))
 
 
 @pytest.fixture
