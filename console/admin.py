@@ -6,7 +6,10 @@ from django.http import HttpRequest
 
 from audit.models import DeadLetter
 from console.letters import requeue, settle
+from console.rounds_admin import JudgedSignalAdmin
 from core.admin import ReadOnly
+
+__all__ = ["DeadLetterAdmin", "JudgedSignalAdmin"]
 
 MOST_AT_ONCE = 50
 

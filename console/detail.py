@@ -33,7 +33,13 @@ def standing(signal: Signal) -> dict[str, Any]:
 
 def summary(signal: Signal) -> dict[str, Any]:
     """A signal in a list: its fields and where it stands."""
-    return {**_standing(signal), **_fields(signal), "evaluation": signal.evaluation, "rejection": signal.rejection}
+    return {
+        **_standing(signal),
+        **_fields(signal),
+        "evaluation": signal.evaluation,
+        "degraded": signal.degraded,
+        "rejection": signal.rejection,
+    }
 
 
 def whole(signal: Signal, *, with_payload: bool = False) -> dict[str, Any]:

@@ -22,26 +22,27 @@ LONGEST_NOTE = 1_000
 _NOTE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\S[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 
-def _note(**options: Any) -> TextField:
+def note_field(**options: Any) -> TextField:
+    """A person's reason."""
     return TextField(_NOTE, max_length=LONGEST_NOTE, help_text="Why; kept with who and when.", **options)
 
 
 class RetryBody(StrictSerializer):
     """The body of a retry; may be left out."""
 
-    note = _note(required=False, default="")
+    note = note_field(required=False, default="")
 
 
 class ResolveBody(StrictSerializer):
     """The body of `POST /dlq/{id}/resolve`."""
 
-    resolution_note = _note()
+    resolution_note = note_field()
 
 
 class DiscardBody(StrictSerializer):
     """The body of `POST /dlq/{id}/discard`."""
 
-    note = _note()
+    note = note_field()
 
 
 class RetryManyBody(RetryBody):
@@ -65,7 +66,7 @@ class RetryView(LetterDoor):
     @extend_schema(summary="Retry one dead letter", request=RetryBody, responses={202: letter_shapes.Requeued})
     def post(self, request: Request, letter_id: UUID) -> Response:
         """202: the signal goes on from where it stood. 409 unless the letter is open and its signal still dead."""
-        asked = _checked(RetryBody(data=request.data))
+        asked = checked(RetryBody(data=request.data))
         letter = _visible(request, letter_id)
         if not any(letters.requeue([letter.pk], caller_of(request).name, asked["note"])):
             raise Problem("conflict", "The letter is not open, or its signal is not dead any more.")
@@ -79,7 +80,7 @@ class ResolveView(LetterDoor):
     @extend_schema(summary="Resolve a dead letter", request=ResolveBody, responses=letter_shapes.WholeLetter)
     def post(self, request: Request, letter_id: UUID) -> Response:
         """It was seen to by other means. A signal that is still dead ends `failed`. 409 when the letter is closed already."""
-        note = _checked(ResolveBody(data=request.data))["resolution_note"]
+        note = checked(ResolveBody(data=request.data))["resolution_note"]
         return _settled(request, letter_id, DeadLetter.Status.RESOLVED, note)
 
 
@@ -89,7 +90,7 @@ class DiscardView(LetterDoor):
     @extend_schema(summary="Discard a dead letter", request=DiscardBody, responses=letter_shapes.WholeLetter)
     def post(self, request: Request, letter_id: UUID) -> Response:
         """Nothing will come of it. A signal that is still dead ends `failed`. 409 when the letter is closed already."""
-        note = _checked(DiscardBody(data=request.data))["note"]
+        note = checked(DiscardBody(data=request.data))["note"]
         return _settled(request, letter_id, DeadLetter.Status.DISCARDED, note)
 
 
@@ -103,7 +104,7 @@ class RetryManyView(LetterDoor):
     )
     def post(self, request: Request) -> Response:
         """Everything open that matches and was there at `as_of`, oldest first, at most 1000 in one call; 200 on a dry run."""
-        asked = _checked(RetryManyBody(data=request.data))
+        asked = checked(RetryManyBody(data=request.data))
         try:
             selection = letters.matching(asked["filter"], asked.get("as_of"), caller_of(request))
         except letters.UnfilteredError as error:
@@ -140,6 +141,7 @@ def _visible(request: Request, letter_id: UUID) -> DeadLetter:
     return letter
 
 
-def _checked(body: StrictSerializer) -> dict[str, Any]:
+def checked(body: StrictSerializer) -> dict[str, Any]:
+    """The body's values. Raises ValidationError naming every field that is wrong."""
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)

@@ -25,6 +25,8 @@ _SENT = {
     "event_type": "event_type",
     "source": "source",
     "status": "status",
+    "event_id": "pk",
+    "degraded": "degraded",
     "since": "received_at__gte",
     "until": "received_at__lt",
 }

@@ -84,6 +84,18 @@ class EventsQuery(SpanQuery):
     status = serializers.ChoiceField(Status.choices, required=False)
 
 
+class RoundsFilter(Query):
+    """Which published signals to have judged again; `since` and `until` speak of `received_at`."""
+
+    event_id = serializers.UUIDField(required=False)
+    symbol = SpellingsField(required=False, help_text="Any accepted spelling, in any case.")
+    event_type = serializers.ChoiceField(EventType.choices, required=False)
+    source = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
+    degraded = serializers.BooleanField(required=False, help_text="Whether no model answered the last time.")
+    since = InstantField(required=False, help_text="Inclusive.")
+    until = InstantField(required=False, help_text="Exclusive.")
+
+
 class DecisionsQuery(SpanQuery):
     """`since` and `until` speak of `evaluated_at`."""
 

@@ -121,6 +121,7 @@ class EventItem(SignalFields, Standing):
     """A signal in a list."""
 
     evaluation: int
+    degraded: Annotated[bool, Field(description="No model answered; the verdict is the fallback.")]
     rejection: Rejection | None
 
 

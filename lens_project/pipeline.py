@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from celery import chain, group, signature
 from celery.canvas import Signature
@@ -28,6 +29,7 @@ from audit.services import mark_requeued
 from core import telemetry
 from core.broker import queue_depths
 from core.clock import ZERO
+from evaluation import rounds
 from evaluation import selectors as evaluations
 from publishing import selectors as stream
 from publishing.webhooks import outcomes
@@ -35,7 +37,7 @@ from publishing.webhooks import services as webhooks
 from publishing.webhooks.services import Revival
 from signals.lifecycle import advance
 from signals.models import Signal, Status
-from signals.selectors import buried
+from signals.selectors import buried, told
 from signals.sweep import sweep
 
 # Tasks by name: the processes that only send them need not load pandas and the vendors' SDKs. A test holds the names to the code.
@@ -56,6 +58,8 @@ QUEUE = {
     Status.DLQ: "publish",
 }
 LONG_QUEUE = 20
+# What a round that begins has not reached yet.
+_NOT_TOLD = {"evaluated_at": None, "published_at": None, "degraded": False}
 
 # After this many failed hand-overs in a row the broker is left alone for a while; the sweep picks the signals up.
 FAILURES_BEFORE_REST = 2
@@ -132,11 +136,11 @@ def resume(signal: Signal, depths: Mapping[str, int]) -> bool:
 
 
 def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZERO) -> bool:
-    """Bring a buried signal back to where it stood. False when the letter is not open, or the signal no longer dead.
+    """Bring a buried signal back. False when the letter is not open, or the signal no longer dead.
 
-    One that died before it was enriched begins a new round, so that its real verdict is heard beside the fallback already told; one
-    that died later keeps its round and what was paid for in it. The letter is resolved when the signal arrives. With `after`, the
-    sweep sends it that much later: a crowd that is brought back must not arrive as one.
+    It goes on from where it stood, in its round, while nobody has been told its end. Once the fallback verdict is on the stream,
+    the real one belongs to a new round, or nobody would hear it (docs/decisions/0012). The letter is resolved when it arrives.
+    With `after`, the sweep sends it that much later: a crowd that is brought back must not arrive as one.
 
     A letter about a webhook speaks of one delivery, which is owed again; its signal is not touched.
     """
@@ -146,14 +150,40 @@ def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZE
         signal = buried(letter.event_id).select_for_update(no_key=True).first()
         if signal is None or not mark_requeued(letter.pk, actor, note):
             return False
-        back_to = Status(signal.buried_from)
-        columns: dict[str, Any] = {"evaluation": F("evaluation") + 1} if back_to == Status.QUEUED else {}
-        if after:
-            columns["next_attempt_at"] = Now() + Value(after)
+        details = {"requeued_by": actor, "letter": str(letter.pk)}
+        if signal.buried_from == Status.QUEUED:
+            _send(signal, Status.QUEUED, details, after, evaluation=F("evaluation") + 1)
+        elif stream.has_verdict(signal):
+            opens = signal.evaluation + 1
+            _send(signal, Status.ENRICHED, {**details, "evaluation": opens}, after, evaluation=opens, **_NOT_TOLD)
+            rounds.carry_over(signal, opens)
         else:
-            transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
-        advance(signal, back_to, details={"requeued_by": actor, "letter": str(letter.pk)}, **columns)
+            _send(signal, Status(signal.buried_from), details, after)
     return True
+
+
+def reevaluate(event_id: str | UUID, actor: str, note: str = "", after: timedelta = ZERO) -> int | None:
+    """Have a published signal judged anew: the same frozen market, the models enabled now, frames of a new round.
+
+    The round it opens, or None when the signal is not published (just now, or at all).
+    """
+    with transaction.atomic():
+        signal = told(event_id).select_for_update(no_key=True).first()
+        if signal is None:
+            return None
+        opens = signal.evaluation + 1
+        details = {"reevaluated_by": actor, "evaluation": opens, **({"note": note} if note else {})}
+        _send(signal, Status.ENRICHED, details, after, evaluation=opens, expected=evaluations.enabled_models(), **_NOT_TOLD)
+    return opens
+
+
+def _send(signal: Signal, to: Status, details: dict[str, Any], after: timedelta, **columns: Any) -> None:
+    """Move a signal that is locked, and have it worked on at once or, by the sweep, after a while."""
+    if after:
+        columns["next_attempt_at"] = Now() + Value(after)
+    else:
+        transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
+    advance(signal, to, details=details, **columns)
 
 
 def _resume_soon(event_id: str) -> None:

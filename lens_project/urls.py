@@ -8,6 +8,7 @@ from django.views import defaults
 from console import api as console
 from console import letters_api, probes, schema
 from console.pages import urls as pages
+from console.rounds_api import RoundsView, RoundView
 from core.problem import problem_response
 from lens_project import pipeline
 from publishing.api import StreamView
@@ -29,6 +30,8 @@ v1: list[URLPattern | URLResolver] = [
     path("signals/validate", ValidateView.as_view()),
     path("signals/<uuid:event_id>", console.EventView.as_view()),
     path("events", console.EventsView.as_view()),
+    path("events/reevaluate", RoundsView.as_view()),
+    path("events/<uuid:event_id>/reevaluate", RoundView.as_view()),
     path("events/<uuid:event_id>", console.EventView.as_view()),
     path("events/<uuid:event_id>/status", console.EventStatusView.as_view()),
     path("decisions", console.DecisionsView.as_view()),

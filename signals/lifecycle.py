@@ -4,6 +4,7 @@
 queued ──▶ enriched ──▶ evaluated ──▶ published
    └───────────┴────────────┴──▶ dlq ──▶ back to where it was   (requeue)
                                   └────▶ failed                 (discarded by a person)
+published ──▶ enriched                                           (judged again, in a new round)
 """
 
 from datetime import timedelta
@@ -22,7 +23,7 @@ NEXT: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.ENRICHED, Status.REJECTED, Status.DLQ}),
     Status.ENRICHED: frozenset({Status.EVALUATED, Status.REJECTED, Status.DLQ}),
     Status.EVALUATED: frozenset({Status.PUBLISHED, Status.DLQ}),
-    Status.PUBLISHED: frozenset(),
+    Status.PUBLISHED: frozenset({Status.ENRICHED}),
     Status.REJECTED: frozenset(),
     Status.DLQ: frozenset({Status.QUEUED, Status.ENRICHED, Status.EVALUATED, Status.FAILED}),
     Status.FAILED: frozenset(),

@@ -31,6 +31,11 @@ def buried(event_id: UUID | None) -> QuerySet[Signal]:
     return Signal.objects.filter(status=Status.DLQ, pk__in=[] if event_id is None else [event_id])
 
 
+def told(event_id: str | UUID) -> QuerySet[Signal]:
+    """The signal, if its verdict is published: it can be judged again."""
+    return Signal.objects.filter(pk=event_id, status=Status.PUBLISHED)
+
+
 def overdue() -> QuerySet[Signal]:
     """Signals whose next look has come, oldest first."""
     return Signal.objects.filter(next_attempt_at__lte=Now()).order_by("next_attempt_at")

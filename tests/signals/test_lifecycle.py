@@ -78,7 +78,7 @@ def test_nothing_is_owed_to_a_published_signal(make_signal: SignalFactory) -> No
 
 def test_every_stage_is_due_somewhere_and_every_end_is_an_end() -> None:
     assert set(DUE.values()) <= set(Status)
-    assert {status for status, moves in NEXT.items() if not moves} == {Status.PUBLISHED, Status.REJECTED, Status.FAILED}
+    assert {status for status, moves in NEXT.items() if not moves} == {Status.REJECTED, Status.FAILED}
     assert not SETTLED & UNHEARD
 
 
