@@ -16,8 +16,8 @@ from typing import Any
 import httpx2
 
 from bench import fanout, ingest
-from bench.load import Run, drive, quantile
 from bench.meter import cost
+from console.load import Run, drive, quantile
 from sandbox.stack import Stack
 
 OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "beat", "postgres", "redis")

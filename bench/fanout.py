@@ -9,8 +9,8 @@ import sys
 import time
 
 from bench.crowd import Crowd
-from bench.load import quantile
 from bench.meter import Cost, cost
+from console.load import quantile
 from sandbox.stack import Stack
 
 SIZES = (50, 200, 1_000)

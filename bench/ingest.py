@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from bench.load import COINS, Run, drive, quantile, signal_body
 from bench.meter import cost
+from console.load import COINS, Run, drive, quantile, signal_body
 from core.ids import uuid7
 from sandbox.stack import Stack
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 from channels.db import database_sync_to_async
 
 from bench.crowd import Crowd, Member
-from bench.load import quantile
 from bench.meter import cost
+from console.load import quantile
 from tests.publishing.conftest import append, key
 from tests.publishing.daphnes import Server, server
 

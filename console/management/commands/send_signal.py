@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -12,12 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from core.clock import iso, now
+from console.load import signal_body, venue_of
 from core.ids import uuid7
-from core.money import plain
 
 WAIT_S = 60
-_SIDES = ("long", "short")
 
 
 class Command(BaseCommand):
@@ -95,23 +92,10 @@ class _Sender:
         return accepted
 
     def _sample(self) -> dict[str, Any]:
-        """A small long or short, in turn, entered at the present mid with its liquidation a tenth away."""
-        symbol, side = self.options["symbol"], _SIDES[self.sent % 2]
-        venue = (self.stack.get("simulators") or {}).get("exchange") or settings.LENS.hyperliquid_url
-        mids = httpx2.post(f"{venue}/info", json={"type": "allMids"}, timeout=10).json()
-        entry = Decimal(mids[symbol])
-        liquidation = entry * (Decimal("0.9") if side == "long" else Decimal("1.1"))
-        return {
-            "event_type": "OPEN_SIGNAL",
-            "symbol": symbol,
-            "signal_direction": side,
-            "entry_price": plain(entry),
-            "size": "0.05",
-            "liquidation_price": plain(liquidation.quantize(Decimal("0.0001"))),
-            "ts_utc": iso(now()),
-            "source": "sample",
-            "idempotency_key": str(uuid7()),
-        }
+        """A long or short, in turn, at the present price."""
+        mids = httpx2.post(f"{venue_of(self.stack)}/info", json={"type": "allMids"}, timeout=10).json()
+        body = signal_body(mids, self.options["symbol"], long=self.sent % 2 == 0, source="sample")
+        return {**body, "idempotency_key": str(uuid7())}
 
     def _shown(self, accepted: dict[str, Any]) -> str:
         return json.dumps(accepted) if self.options["json"] else f"accepted  {accepted['event_id']}"

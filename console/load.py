@@ -6,14 +6,18 @@ A sender that waits for answers hides the queue it causes; this one does not wai
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import aiohttp
 import websockets
+from django.conf import settings
 
 from core.clock import iso, now
+from core.money import plain
 
 COINS = ("BTC", "ETH", "SOL", "HYPE", "XRP", "DOGE")
 PATIENCE_S = 90.0
@@ -64,7 +68,9 @@ async def drive(facts: dict[str, Any], rate: float, seconds: float, patience_s: 
         prices = await mids
         refresher = asyncio.create_task(_refresh(http, facts, prices))
         run.began = time.monotonic() + 0.5
-        await asyncio.gather(*(_send(http, facts, run, prices, index, run.began + index / rate) for index in range(run.planned)))
+        url = facts["http"] + "/api/v1/signals"
+        bodies = [partial(signal_body, prices, COINS[k % len(COINS)], long=k % 2 == 1) for k in range(run.planned)]
+        await asyncio.gather(*(_send(http, url, run, run.began + k / rate, body) for k, body in enumerate(bodies)))
         run.answered = time.monotonic()
         await _settle(run, patience_s)
         for task in (listener, refresher):
@@ -72,12 +78,10 @@ async def drive(facts: dict[str, Any], rate: float, seconds: float, patience_s: 
     return run
 
 
-async def _send(
-    http: aiohttp.ClientSession, facts: dict[str, Any], run: Run, prices: dict[str, str], index: int, at: float
-) -> None:
+async def _send(http: aiohttp.ClientSession, url: str, run: Run, at: float, body: Callable[[], dict[str, Any]]) -> None:
+    """At its time and not before; the body is made then, at the price of that moment."""
     await asyncio.sleep(max(at - time.monotonic(), 0))
-    body = signal_body(prices, COINS[index % len(COINS)], long=bool(index % 2))
-    async with http.post(facts["http"] + "/api/v1/signals", json=body) as answer:
+    async with http.post(url, json=body()) as answer:
         text = await answer.text()
     run.acknowledged.append(time.monotonic() - at)
     if answer.status == 201:
@@ -103,8 +107,8 @@ async def _settle(run: Run, patience_s: float) -> None:
 
 
 async def current_prices(http: aiohttp.ClientSession, facts: dict[str, Any]) -> dict[str, str]:
-    """Every coin's mid, from the exchange simulator."""
-    async with http.post(facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}) as answer:
+    """Every coin's mid, from the venue the stack asks."""
+    async with http.post(venue_of(facts) + "/info", json={"type": "allMids"}) as answer:
         mids: dict[str, str] = await answer.json(content_type=None)
     return mids
 
@@ -115,17 +119,22 @@ async def _refresh(http: aiohttp.ClientSession, facts: dict[str, Any], prices: d
         prices.update(await current_prices(http, facts))
 
 
-def signal_body(prices: dict[str, str], coin: str, *, long: bool) -> dict[str, Any]:
-    """A signal at the price last heard."""
+def venue_of(facts: dict[str, Any]) -> str:
+    """Base URL of the exchange a running stack asks: the simulator it started, or the real one."""
+    return str((facts.get("simulators") or {}).get("exchange") or settings.LENS.hyperliquid_url)
+
+
+def signal_body(prices: dict[str, str], coin: str, *, long: bool, source: str = "load") -> dict[str, Any]:
+    """A small signal at the price last heard, its liquidation a tenth away."""
     entry = Decimal(prices[coin])
     liquidation = (entry * (Decimal("0.9") if long else Decimal("1.1"))).quantize(Decimal("0.00000001"))
     return {
         "event_type": "OPEN_SIGNAL",
         "symbol": coin,
         "signal_direction": "long" if long else "short",
-        "entry_price": str(entry),
+        "entry_price": plain(entry),
         "size": "0.1",
-        "liquidation_price": str(liquidation),
+        "liquidation_price": plain(liquidation),
         "ts_utc": iso(now()),
-        "source": "bench",
+        "source": source,
     }
