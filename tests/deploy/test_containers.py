@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted(path for path in (ROOT / "deploy" / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 OBJECTS: list[dict[str, Any]] = [each for path in MANIFESTS for each in yaml.safe_load_all(path.read_text())]
-OURS = {"web", "ws", "worker-evaluate", "worker-core", "beat"}
+OURS = {"web", "ws", "worker-evaluate", "worker-core", "webhooks", "beat"}
 
 
 def tool(name: str, *arguments: str) -> None:
@@ -28,7 +28,9 @@ def essence(command: str) -> set[str]:
     """What must not differ: the server or task runner, the application, the queues."""
     words = command.split()
     queues = {word for before, word in itertools.pairwise(words) if before == "-Q"}
-    return queues | {word for word in words if re.search(r"lens_project|^(granian|daphne|celery|uvicorn|worker|beat)$", word)}
+    return queues | {
+        word for word in words if re.search(r"lens_project|^(granian|daphne|celery|uvicorn|worker|beat|deliver_webhooks)$", word)
+    }
 
 
 def launched() -> dict[str, set[str]]:

@@ -23,7 +23,7 @@ from sandbox.plan import SetupError, environment, product, read_plan, simulators
 from sandbox.run import summary
 
 ROOT = Path(__file__).resolve().parents[2]
-PROCESSES = {"postgres", "redis", "exchange", "llm", "web-0", "ws-0", "ws-1", "worker-evaluate", "worker-core", "beat"}
+PROCESSES = {"postgres", "redis", "exchange", "llm", "web-0", "ws-0", "ws-1", "worker-evaluate", "worker-core", "webhooks", "beat"}
 
 MANAGE = """
 import json, os, pathlib, sys, time
@@ -282,7 +282,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 def test_the_table_holds_the_documented_processes() -> None:
     rows = product(read_plan({"LENS_WS_PORT": "9001", "LENS_WS_PROCESSES": "3"}), {})
-    assert [row.name for row in rows] == ["web-0", "ws-0", "ws-1", "ws-2", "worker-evaluate", "worker-core", "beat"]
+    assert [row.name for row in rows] == ["web-0", "ws-0", "ws-1", "ws-2", "worker-evaluate", "worker-core", "webhooks", "beat"]
     assert [row.argv[row.argv.index("-p") + 1] for row in rows[1:4]] == ["9001", "9002", "9003"]
 
 
