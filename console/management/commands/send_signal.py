@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from console.lines import line
 from console.load import signal_body, venue_of
 from core.ids import uuid7
 
@@ -76,7 +77,7 @@ class _Sender:
             frame = json.loads(socket.recv(timeout=ends - time.monotonic()))
             if frame.get("event_id") != event_id:
                 continue
-            yield json.dumps(frame) if self.options["json"] else _line(frame)
+            yield json.dumps(frame) if self.options["json"] else line(frame)
             if frame["type"] == "verdict":
                 return
         raise CommandError(f"No verdict within {WAIT_S} s.", returncode=1)
@@ -104,10 +105,3 @@ class _Sender:
 def _expect(socket: ClientConnection, kind: str) -> None:
     while json.loads(socket.recv(timeout=10))["type"] != kind:
         continue
-
-
-def _line(frame: dict[str, Any]) -> str:
-    confidence = "–" if frame["confidence"] is None else f"{frame['confidence']:.2f}"
-    who = frame["model"] or "verdict"
-    reasons = ", ".join(frame["data"].get("reasons") or [])
-    return f"{frame['type']:<9} seq {frame['seq']:<6} {who:<12} {frame['decision']:<13} {confidence:<5} {reasons}".rstrip()
