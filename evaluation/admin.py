@@ -1,26 +1,57 @@
 """The registry can be added to and changed; what was judged is history, so read-only."""
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.admin import ReadOnly
 from evaluation.models import Breaker, Budget, Decision, EvaluationModel, ModelCall, Price, Spend, Verdict
+from evaluation.probing import probe_all
+from evaluation.registry import COLUMNS
+
+
+class EvaluationModelForm(forms.ModelForm[EvaluationModel]):
+    """The registry's form: what a field's name does not say stands below it."""
+
+    class Meta:
+        model = EvaluationModel
+        fields = "__all__"  # noqa: DJ007  every column of the registry is for people to set
+        help_texts = {
+            **COLUMNS,
+            "name": "What decisions, frames and filters call this model; it cannot be changed later.",
+            "enabled": "Whether new signals are put to it; a change holds within a second.",
+        }
 
 
 @admin.register(EvaluationModel)
 class EvaluationModelAdmin(admin.ModelAdmin[EvaluationModel]):
     """The judges. Disabling one stops it for new signals within a second; decisions name their model, so none is deleted."""
 
+    form = EvaluationModelForm
     list_display = ["name", "vendor", "model_id", "base_url", "key_env", "timeout_ms", "prompt_version", "enabled"]
     list_filter = ["vendor", "enabled"]
     search_fields = ["name", "model_id"]
+    actions = ["check_connection"]
+    fieldsets = [
+        (None, {"fields": ["name", "enabled", "created_at"]}),
+        ("Where it is", {"fields": ["vendor", "model_id", "base_url", "key_env"]}),
+        ("How it is asked", {"fields": ["prompt_version", "structured", "api", "effort", "temperature"]}),
+        ("Its bounds", {"fields": ["timeout_ms", "max_tokens", "max_in_flight", "calls_per_minute", "daily_budget_usd"]}),
+    ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: EvaluationModel | None = None) -> list[str]:
         return ["created_at"] if obj is None else ["name", "created_at"]
 
     def has_delete_permission(self, request: HttpRequest, obj: EvaluationModel | None = None) -> bool:
         return False
+
+    @admin.action(description="Check the connection (one tiny paid call each)", permissions=["change"])
+    def check_connection(self, request: HttpRequest, queryset: QuerySet[EvaluationModel]) -> None:
+        """Ask each chosen model once and say what is wrong."""
+        for found in probe_all(queryset):
+            said = " – ".join(part for part in (f"{found.name}: {found.code}", found.detail, found.mend) if part)
+            self.message_user(request, said, messages.SUCCESS if found.ok else messages.ERROR)
 
 
 class ModelCallInline(admin.TabularInline[ModelCall, Decision]):

@@ -1,5 +1,6 @@
 """The judges, what each of them answered, and what they answered together."""
 
+import math
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -111,6 +112,8 @@ class EvaluationModel(models.Model):
     def clean(self) -> None:
         """What fields alone cannot say: the address is plain http(s), the key's variable looks like one, the prompt exists."""
         faults = dict(registry_faults(self.vendor, self.base_url, self.key_env, self.prompt_version))
+        if isinstance(self.temperature, float) and not math.isfinite(self.temperature):
+            faults["temperature"] = "Use a finite number."
         if faults:
             raise ValidationError(faults)
 

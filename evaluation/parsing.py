@@ -60,17 +60,31 @@ def bounded(text: str, limit: int = RAW_LIMIT) -> str:
 
 def parse(reply: Reply, facts: Facts) -> Parsed | Failure:
     """The answer in a reply to these facts, or what keeps it from being one."""
+    return ending_fault(reply) or parse_text(reply.text, facts)
+
+
+def ending_fault(reply: Reply) -> Failure | None:
+    """What the way a reply ended says about it, before its text is looked at."""
     if reply.finish_reason in _CUT_OFF:
         return Failure("truncated", "The answer was cut off at the token limit.")
     if reply.finish_reason == OVERSIZED:
         return Failure("invalid_json", "The answer is far longer than an answer may be.")
     if reply.refusal is not None or reply.finish_reason in _REFUSING:
         return Failure("refused", "The model declined to answer.")
-    return parse_text(reply.text, facts)
+    return None
 
 
 def parse_text(text: str, facts: Facts) -> Parsed | Failure:
     """The same for bare text."""
+    found = read_answer(text)
+    if isinstance(found, Failure):
+        return found
+    fault = incoherence(found.answer, facts)
+    return found if fault is None else Failure("incoherent", fault, found.answer)
+
+
+def read_answer(text: str) -> Parsed | Failure:
+    """The answer in a text, whatever it says about the signal."""
     found = _find_json(bounded(text))
     if found is None:
         return Failure("invalid_json", "The answer is not one JSON object.")
@@ -80,8 +94,7 @@ def parse_text(text: str, facts: Facts) -> Parsed | Failure:
         return Failure("schema_error", _described(error))
     if len(answer.model_dump_json().encode()) > LARGEST_ANSWER:
         return Failure("schema_error", f"The answer is longer than {LARGEST_ANSWER} bytes.")
-    fault = incoherence(answer, facts)
-    return Parsed(answer, found[1]) if fault is None else Failure("incoherent", fault, answer)
+    return Parsed(answer, found[1])
 
 
 def incoherence(answer: Answer, facts: Facts) -> str | None:

@@ -31,6 +31,7 @@ class Plan:
     http_port: int
     ws_ports: tuple[int, ...]
     web_workers: int
+    evaluate_threads: int
     metrics_port: int | None = None
 
     @property
@@ -50,6 +51,7 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         http_port=_number(environ, "LENS_HTTP_PORT", 8000),
         ws_ports=tuple(first_ws + k for k in range(_number(environ, "LENS_WS_PROCESSES", 1))),
         web_workers=_number(environ, "LENS_WEB_PROCESSES", 1),
+        evaluate_threads=_number(environ, "LENS_EVALUATE_THREADS", 200),
         metrics_port=_number(environ, "LENS_METRICS_PORT", 0) if environ.get("LENS_METRICS_PORT") else None,
     )
 
@@ -125,7 +127,7 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
             row(f"ws-{k}", daphne.format(port=port), ready=answers(plan.knock, port, INGEST_READY))
             for k, port in enumerate(plan.ws_ports)
         ),
-        row("worker-evaluate", f"{worker} -Q evaluate --concurrency 100 -n evaluate@%h", grace=call),
+        row("worker-evaluate", f"{worker} -Q evaluate --concurrency {plan.evaluate_threads} -n evaluate@%h", grace=call),
         row("worker-core", f"{worker} -Q enrich,publish,control --concurrency 8 -n core@%h", grace=call),
         # A post under way takes at most 15 s.
         row("webhooks", "manage deliver_webhooks", grace=20.0),

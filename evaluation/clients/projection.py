@@ -13,10 +13,11 @@ Schema = Mapping[str, Any]
 
 
 def instructions(system: str, schema: Schema, structured: str) -> str:
-    """The instructions; where the wire has no place for a schema, with the schema in words below them."""
-    if structured in {"strict_schema", "json_schema"}:
+    """The instructions; where the wire has no place for a schema and they do not hold it yet, with the schema below them."""
+    spelled_out = canonical(schema)
+    if structured in {"strict_schema", "json_schema"} or spelled_out in system:
         return system
-    return f"{system}\n\nThe JSON schema of your answer:\n{canonical(schema)}"
+    return f"{system}\n\nThe JSON schema of your answer:\n{spelled_out}"
 
 
 def openai_format(schema: Schema, structured: str) -> dict[str, Any] | None:

@@ -39,6 +39,7 @@ class LensSettings(BaseSettings):
     metrics_port: Port | None = None
     web_processes: Annotated[int, Field(ge=1, le=64)] = 1
     ws_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    evaluate_threads: Annotated[int, Field(ge=1, le=1_000)] = 200
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()

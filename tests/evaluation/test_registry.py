@@ -1,6 +1,8 @@
 """The registry from a shell and in the admin: what it takes, what it refuses, and that history cannot be touched."""
 
 import json
+import time
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -10,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Decision, EvaluationModel, ModelCall, Verdict
+from evaluation.selectors import enabled_models, registered
 from signals.models import Signal
 
 pytestmark = [
@@ -25,7 +28,13 @@ DEFAULTS = {
     "timeout_ms": 20_000,
     "max_tokens": 1_000,
     "temperature": None,
+    "structured": "strict_schema",
+    "api": "chat",
+    "effort": "",
     "prompt_version": "core_v1",
+    "max_in_flight": None,
+    "calls_per_minute": None,
+    "daily_budget_usd": None,
 }
 
 
@@ -45,6 +54,47 @@ def test_a_model_is_added_changed_disabled_and_listed() -> None:
     assert command("enable", "rules")["enabled"] is True
 
 
+def test_bounds_are_set_and_taken_away_again() -> None:
+    command("add", "rules", "--vendor", "baseline", "--model-id", "baseline-v1")
+    bounds = [
+        "--max-in-flight",
+        "4",
+        "--calls-per-minute",
+        "60",
+        "--daily-budget-usd",
+        "2.50",
+        "--temperature",
+        "0",
+        "--effort",
+        "low",
+    ]
+    changed = command("set", "rules", *bounds)
+    names = ("max_in_flight", "calls_per_minute", "daily_budget_usd", "temperature", "effort")
+    assert [changed[name] for name in names] == [4, 60, "2.5", 0.0, "low"]
+    freed = command("set", "rules", *(word if word.startswith("--") else "none" for word in bounds))
+    assert [freed[name] for name in names] == [None, None, None, None, ""]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_by_anybody_takes_effect_within_two_seconds() -> None:
+    """Another process changes rows; this one is told nothing."""
+    assert enabled_models() == []
+    EvaluationModel.objects.create(name="rules", vendor="baseline", model_id="baseline-v1")
+    eventually(lambda: enabled_models() == ["rules"])
+    EvaluationModel.objects.update(enabled=False, timeout_ms=700)
+    eventually(lambda: enabled_models() == [])
+    model = registered("rules")
+    assert model is not None
+    assert model.timeout_ms == 700
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 2
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000/v1", "https://api.deepseek.com", "http://localhost:11434/v1"])
 def test_addresses_of_compatible_vendors_are_taken(url: str) -> None:
     assert command("add", "x", "--vendor", "openai_compatible", "--model-id", "m", "--base-url", url)["base_url"] == url
@@ -61,6 +111,19 @@ def test_addresses_of_compatible_vendors_are_taken(url: str) -> None:
         (["--vendor", "openai"], "key_env"),
         (["--vendor", "openai", "--key-env", "DJANGO_SECRET_KEY"], "key_env"),
         (["--vendor", "openai", "--key-env", "sk-0123"], "key_env"),
+        (["--vendor", "google"], "key_env"),
+        (["--vendor", "anthropic"], "key_env"),
+        (["--vendor", "mistral"], "vendor"),
+        (["--vendor", "openai_compatible", "--base-url", "http://10.0.0.7/v1"], "LENS_MODEL_HOSTS"),
+        (["--vendor", "openai_compatible", "--base-url", "https://evil.example/v1"], "LENS_MODEL_HOSTS"),
+        (["--vendor", "google", "--key-env", "A_API_KEY", "--base-url", "http://169.254.169.254/"], "LENS_MODEL_HOSTS"),
+        (["--vendor", "baseline", "--timeout-ms", "soon"], "timeout_ms"),
+        (["--vendor", "baseline", "--temperature", "nan"], "temperature"),
+        (["--vendor", "baseline", "--temperature", "2.1"], "temperature"),
+        (["--vendor", "baseline", "--max-tokens", "none"], "max_tokens"),
+        (["--vendor", "baseline", "--structured", "loose"], "structured"),
+        (["--vendor", "baseline", "--max-in-flight", "0"], "max_in_flight"),
+        (["--vendor", "baseline", "--daily-budget-usd", "-1"], "daily_budget_usd"),
         (["--vendor", "baseline", "--timeout-ms", "99"], "timeout_ms"),
         (["--vendor", "baseline", "--timeout-ms", "120001"], "timeout_ms"),
         (["--vendor", "baseline", "--prompt-version", "core_v9"], "prompt_version"),

@@ -7,9 +7,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from evaluation.models import EvaluationModel, Vendor
+from core.money import plain
+from evaluation.models import EvaluationModel
+from evaluation.registry import COLUMNS
 
-COLUMNS = ("vendor", "model_id", "base_url", "key_env", "timeout_ms", "max_tokens", "temperature", "prompt_version")
+NONE = "none"
 REFUSED = 2
 
 
@@ -24,14 +26,9 @@ class Command(BaseCommand):
         changing = verbs.add_parser("set", help="change what is given, keep the rest")
         for verb in (adding, changing):
             verb.add_argument("name")
-            verb.add_argument("--vendor", required=verb is adding, choices=Vendor.values)
-            verb.add_argument("--model-id", required=verb is adding, help="the vendor's name for the model")
-            verb.add_argument("--base-url", help="http(s) address below which /chat/completions lies")
-            verb.add_argument("--key-env", metavar="VAR", help="the variable that holds the key, ending in _API_KEY")
-            verb.add_argument("--timeout-ms", type=int, help="100 to 120000, for all of one evaluation")
-            verb.add_argument("--max-tokens", type=int)
-            verb.add_argument("--temperature", type=float)
-            verb.add_argument("--prompt-version")
+            for column, says in COLUMNS.items():
+                required = verb is adding and column in {"vendor", "model_id"}
+                verb.add_argument(f"--{column.replace('_', '-')}", required=required, help=says, metavar=column.upper())
         for name in ("enable", "disable"):
             verbs.add_parser(name, help=f"{name} a model for new signals").add_argument("name")
         for verb in (*verbs.choices.values(), verbs.add_parser("list", help="all models")):
@@ -51,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError("; ".join(_faults(error)), returncode=REFUSED) from error
         shown = [_shown(model) for model in models]
         if options["json"]:
-            self.stdout.write(json.dumps(shown if options["verb"] == "list" else shown[0]))
+            self.stdout.write(json.dumps(shown if options["verb"] == "list" else shown[0], default=plain))
         else:
             for row in shown:
                 self.stdout.write("  ".join(f"{name}={value}" for name, value in row.items() if value not in {"", None}))
@@ -88,7 +85,14 @@ def _known(name: str) -> EvaluationModel:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {column: options[column] for column in COLUMNS if options[column] is not None}
+    """Column → value as written; `none` empties what may be empty."""
+    return {
+        column: _empty(column) if options[column] == NONE else options[column] for column in COLUMNS if options[column] is not None
+    }
+
+
+def _empty(column: str) -> str | None:
+    return None if EvaluationModel._meta.get_field(column).null else ""
 
 
 def _shown(model: EvaluationModel) -> dict[str, Any]:
