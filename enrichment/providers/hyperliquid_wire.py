@@ -3,7 +3,6 @@
 Shapes have grown over the years: keys that came later are optional here, keys nobody reads are ignored.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -102,6 +101,7 @@ def _one_each(both: tuple[WireMeta, list[Any]]) -> tuple[WireMeta, list[Any]]:
 _CANDLES = TypeAdapter(list[WireCandle])
 _BOOK = TypeAdapter(WireBook)
 _META = TypeAdapter(WireMeta)
+_MIDS = TypeAdapter(dict[str, Any])
 _CONTEXTS = TypeAdapter(Annotated[tuple[WireMeta, list[Any]], AfterValidator(_one_each)])
 _CONTEXT = TypeAdapter(WireContext)
 _PREDICTIONS = TypeAdapter(list[tuple[str, list[tuple[str, Any]]]])
@@ -116,13 +116,7 @@ def parse_universe(body: bytes) -> Mapping[str, str | None]:
 
 def parse_mids(body: bytes) -> Mapping[str, Any]:
     """Coin → price as written, looked at only when asked for. Raises Transient `bad_reply`."""
-    try:
-        mids = json.loads(body)
-    except ValueError as error:
-        raise broken("allMids", "not JSON") from error
-    if not isinstance(mids, dict):
-        raise broken("allMids", "not an object")
-    return mids
+    return _whole("allMids", _MIDS, body)
 
 
 def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -> tuple[Candle, ...]:

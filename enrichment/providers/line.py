@@ -1,12 +1,13 @@
 """One venue's `POST /info`: a request out, a whole answer back within its deadline, or the error it amounts to. Retries nothing.
 
-| answer                          | becomes                                |
-|---------------------------------|----------------------------------------|
-| 429                             | Transient rate_limited, Retry-After    |
-| 5xx, connection refused or cut  | Transient provider_down                |
-| no whole answer within 4 s      | Transient timeout                      |
-| 3xx, larger than 8 MB           | Transient bad_reply                    |
-| other 4xx                       | Permanent provider_refused             |
+| answer                          | becomes                                    |
+|---------------------------------|--------------------------------------------|
+| 429                             | Transient rate_limited, Retry-After        |
+| 500 with the body `null`        | Transient bad_reply: it knows no such coin |
+| other 5xx, no connection, a cut | Transient provider_down                    |
+| no whole answer within 4 s      | Transient timeout                          |
+| 3xx, larger than 8 MB           | Transient bad_reply                        |
+| other 4xx                       | Permanent provider_refused                 |
 
 Before it is sent a request is looked up among the answers other processes got, passes the breaker of its endpoint, and is counted
 against the venue's limit; what is held back there is Transient `provider_down` or `rate_limited` with the time it may go.
@@ -28,6 +29,7 @@ from enrichment.providers.breaker import Breaker
 
 CALL_S = 4.0
 MOST_BYTES = 8_000_000
+_WITH_BODY = (httpx2.codes.OK, httpx2.codes.INTERNAL_SERVER_ERROR)
 DOWN = ("provider_down", "timeout")
 
 
@@ -89,9 +91,11 @@ class Line:
         try:
             with deadline(CALL_S), self._client.stream("POST", self._url, json=query) as response:
                 outcome = str(response.status_code)
-                if response.status_code != httpx2.codes.OK:
+                if response.status_code not in _WITH_BODY:
                     raise refusal(self.name, response)
                 body = self._bounded(response, query["type"])
+                if response.status_code != httpx2.codes.OK:
+                    raise refusal(self.name, response, body)
         except httpx2.TimeoutException as error:
             outcome = "timeout"
             raise Transient("timeout", f"{self.name} gave no whole answer within {CALL_S:g} s.") from error
@@ -115,9 +119,11 @@ class Line:
         return bytes(body)
 
 
-def refusal(name: str, response: httpx2.Response) -> LensError:
+def refusal(name: str, response: httpx2.Response, body: bytes = b"") -> LensError:
     """What an answer other than 200 means."""
     status = response.status_code
+    if status == httpx2.codes.INTERNAL_SERVER_ERROR and body.strip() == b"null":
+        return Transient("bad_reply", f"{name} knows nothing of what it was asked.", status=status)
     if status == httpx2.codes.TOO_MANY_REQUESTS:
         return Transient("rate_limited", f"{name} asks for patience.", retry_after=wait_wished(response.headers))
     if status >= httpx2.codes.INTERNAL_SERVER_ERROR:

@@ -10,13 +10,13 @@ import django_stubs_ext
 from core.logs import logging_config
 from lens_project.settings import lens
 from lens_project.settings.lens import ROOT
-from lens_project.settings.running import address, running_stack
+from lens_project.settings.running import address, as_the_stack_runs, running_stack
 
 django_stubs_ext.monkeypatch()
 
 # The knobs, reachable from every storey without looking up to the roof.
-LENS = lens.LENS
-STACK = running_stack(LENS.data_dir)
+STACK = running_stack(lens.LENS.data_dir)
+LENS = as_the_stack_runs(lens.LENS, STACK)
 BASE_DIR: Path = ROOT
 
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or STACK.get("secret_key", "")

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lens_project.settings.lens import PREFIX, LensSettings
+
 
 def running_stack(data_dir: Path) -> dict[str, Any]:
     """The launcher's facts, or nothing when no stack was ever started in this data directory."""
@@ -18,3 +20,17 @@ def address(variable: str, stack: dict[str, Any], key: str) -> str:
     if not url:
         raise KeyError(f"{variable} is not set and no running stack was found; start one with `make run` or set it")
     return str(url)
+
+
+def as_the_stack_runs(chosen: LensSettings, stack: dict[str, Any]) -> LensSettings:
+    """The settings with the running stack's market, and its simulators where that is the market; the environment's word wins."""
+    market = chosen.market if _is_set("market") else stack.get("market", chosen.market)
+    found = {"market": market}
+    if market == stack.get("market"):
+        simulators = stack.get("simulators", {})
+        found |= {"hyperliquid_url": simulators.get("exchange"), "sandbox_llm_url": simulators.get("llm")}
+    return chosen.model_copy(update={name: value for name, value in found.items() if value and not _is_set(name)})
+
+
+def _is_set(name: str) -> bool:
+    return bool(os.environ.get(f"{PREFIX}{name.upper()}"))

@@ -5,18 +5,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from core.clock import from_ms, now
-from core.errors import Transient
+from core.errors import Rejected, Transient
 from core.money import drift_bps
 from enrichment.ports import MarketDataProvider
 from enrichment.providers import PROVIDERS, hyperliquid_wire
 from enrichment.providers.depth import FINEST_FIRST, RAW, Aggregation, wide_enough
 from enrichment.providers.hyperliquid import Hyperliquid
-from tests.enrichment.conftest import Exchange
+from tests.enrichment.conftest import Exchange, simulator
 from tests.enrichment.markets import RECORDED
 
 VENUE = RECORDED / "hyperliquid"
@@ -206,6 +207,52 @@ def test_one_value_that_cannot_be_spoils_the_context_of_its_coin_alone(changes: 
 def test_contexts_that_do_not_pair_with_coins_are_refused(body: str) -> None:
     with pytest.raises(Transient, match="bad_reply"):
         hyperliquid_wire.parse_contexts(body.encode())
+
+
+@pytest.fixture(scope="module")
+def replay() -> Iterator[Exchange]:
+    """The simulator with recordings in place of its own market."""
+    with simulator("--replay", str(VENUE / "yassi80")) as started:
+        yield started
+
+
+@recordings
+class TestRecordedVenue:
+    """The contract again, against what the real venue once sent."""
+
+    @pytest.fixture(params=sorted(PROVIDERS))
+    def recorded(self, request: pytest.FixtureRequest, replay: Exchange) -> Iterator[MarketDataProvider]:
+        with closing(PROVIDERS[request.param](request.param, replay.url)) as opened:
+            yield opened
+
+    def test_coins_are_known_by_name(self, recorded: MarketDataProvider) -> None:
+        assert recorded.coin("hype") == "HYPE"
+        with pytest.raises(Rejected):
+            recorded.coin("NOPE")
+
+    @pytest.mark.parametrize("coin", ["BTC", "ETH", "SOL", "HYPE"])
+    def test_prices_books_and_contexts_fit_together(self, recorded: MarketDataProvider, coin: str) -> None:
+        ticker, context, book = recorded.ticker(coin), recorded.context(coin), recorded.book(coin, 100)
+        assert ticker.fault is None
+        assert context.mark is not None
+        assert abs(drift_bps(context.mark, ticker.mid)) < 20
+        assert book.mid == ticker.mid
+        assert context.funding == Decimal("0.0000125")
+        assert context.open_interest_usd is not None
+        assert context.basis_bps is not None
+        assert abs(context.basis_bps) < 10
+
+    @pytest.mark.parametrize("coin", ["BTC", "HYPE"])
+    def test_funding_is_predicted_where_the_other_venues_are_null_too(self, recorded: MarketDataProvider, coin: str) -> None:
+        found = recorded.predicted_funding(coin)
+        assert found is not None
+        assert found.pays_at > now()
+
+    def test_candles_are_closed_and_one_after_the_other(self, recorded: MarketDataProvider) -> None:
+        bars = recorded.candles("BTC", "1m", 500, now()).bars
+        assert 40 <= len(bars) <= 61
+        assert bars[-1].close_time <= now()
+        assert all(before.close_time == after.open_time for before, after in pairwise(bars))
 
 
 @recordings

@@ -10,11 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from core.clock import from_ms, now, to_ms
 from core.errors import LensError, Permanent, Rejected, Transient
 from enrichment.ports import STEP, Interval, MarketDataProvider
-from enrichment.providers import PROVIDERS, hyperliquid, hyperliquid_wire, line
+from enrichment.providers import PROVIDERS, breaker, hyperliquid, hyperliquid_wire, line
+from enrichment.providers.breaker import FAILURES
 from tests.enrichment.conftest import Exchange, forget, simulator
 from tests.enrichment.markets import RECORDED, START, candles, walk, wire
 
@@ -77,6 +79,7 @@ class TestContract:
 FAULTS: list[tuple[dict[str, Any], type[LensError], str]] = [
     ({"kind": "status", "status": 429, "headers": {"Retry-After": "7"}}, Transient, "rate_limited"),
     ({"kind": "status", "status": 500}, Transient, "provider_down"),
+    ({"kind": "status", "status": 500, "body": "null"}, Transient, "bad_reply"),
     ({"kind": "status", "status": 503}, Transient, "provider_down"),
     ({"kind": "status", "status": 403}, Permanent, "provider_refused"),
     ({"kind": "status", "status": 404}, Permanent, "provider_refused"),
@@ -85,6 +88,10 @@ FAULTS: list[tuple[dict[str, Any], type[LensError], str]] = [
     ({"kind": "body", "body": ""}, Transient, "bad_reply"),
     ({"kind": "body", "body": "<html>"}, Transient, "bad_reply"),
     ({"kind": "body", "body": "null"}, Transient, "bad_reply"),
+    ({"kind": "body", "body": "NaN"}, Transient, "bad_reply"),
+    ({"kind": "body", "body": '[{"universe": [{"name": "BTC"}]}, [{'}, Transient, "bad_reply"),
+    ({"kind": "body", "body": "[" * 100_000}, Transient, "bad_reply"),
+    ({"kind": "status", "status": 200, "headers": {"Content-Encoding": "gzip"}}, Transient, "bad_reply"),
     ({"kind": "body", "body": "[1]"}, Transient, "bad_reply"),
     ({"kind": "body", "body": '{"BTC": null}'}, Transient, "bad_reply"),
     ({"kind": "reset"}, Transient, "provider_down"),
@@ -106,7 +113,7 @@ class TestHyperliquid:
             yield opened
 
     @pytest.mark.parametrize(
-        ("fault", "kind", "code"), FAULTS, ids=lambda value: json.dumps(value) if isinstance(value, dict) else ""
+        ("fault", "kind", "code"), FAULTS, ids=lambda value: json.dumps(value)[:90] if isinstance(value, dict) else ""
     )
     @pytest.mark.parametrize("endpoint", ["allMids", "l2Book", "meta", "candleSnapshot", "metaAndAssetCtxs", "predictedFundings"])
     def test_every_fault_ends_as_the_table_says(
@@ -139,6 +146,72 @@ class TestHyperliquid:
         exchange.heal()
         forget()
         assert ask("BTC")
+
+    @pytest.mark.parametrize("endpoint", ["l2Book", "candleSnapshot", "metaAndAssetCtxs"])
+    def test_an_answer_that_does_not_end_is_cut_off(
+        self, venue: hyperliquid.Hyperliquid, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, endpoint: str
+    ) -> None:
+        monkeypatch.setattr(line, "MOST_BYTES", 1_000)
+        questions: dict[str, Callable[[], object]] = {
+            "l2Book": lambda: venue.book("BTC", 10),
+            "candleSnapshot": lambda: venue.candles("BTC", "1h", 500, now()),
+            "metaAndAssetCtxs": lambda: venue.context("BTC"),
+        }
+        with pytest.raises(Transient, match="more than 1000 bytes"):
+            questions[endpoint]()
+
+    def test_a_coin_the_venue_does_not_know_is_no_failure_of_the_venue(self, venue: hyperliquid.Hyperliquid) -> None:
+        for _ in range(2 * FAILURES):
+            with pytest.raises(Transient, match="bad_reply"):
+                venue.candles("NOPE", "1h", 5, now())
+            with pytest.raises(Transient, match="bad_reply"):
+                venue.book("NOPE", 5)
+        assert venue.candles("BTC", "1h", 5, now()).bars
+        assert venue.book("BTC", 5).bids
+
+    def test_a_venue_that_keeps_failing_is_left_alone_and_probed(
+        self, venue: hyperliquid.Hyperliquid, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(breaker, "REST_S", 0.3)
+        exchange.faults({"kind": "status", "status": 503, "match": {"endpoint": "metaAndAssetCtxs"}})
+        for _ in range(FAILURES + 10):
+            with pytest.raises(Transient, match="provider_down") as failed:
+                venue.context("BTC")
+        assert exchange.requests() == {"metaAndAssetCtxs": {"": FAILURES}}
+        assert isinstance(failed.value, Transient)
+        assert failed.value.retry_after is not None
+        assert 0 < failed.value.retry_after <= 0.3
+        assert venue.ticker("BTC").fault is None
+        exchange.heal()
+        time.sleep(failed.value.retry_after)
+        assert venue.context("BTC").mark
+
+    def test_after_a_429_nothing_is_asked_until_the_venue_wishes_it(
+        self, venue: hyperliquid.Hyperliquid, exchange: Exchange
+    ) -> None:
+        exchange.faults({"kind": "status", "status": 429, "headers": {"Retry-After": "1"}, "times": 1})
+        with pytest.raises(Transient, match="rate_limited"):
+            venue.context("BTC")
+        for _ in range(5):
+            with pytest.raises(Transient, match="rate_limited"):
+                venue.ticker("BTC")
+        assert exchange.requests() == {"metaAndAssetCtxs": {"": 1}}
+        time.sleep(1.05)
+        assert venue.context("BTC").mark
+
+    def test_the_settings_weight_is_the_limit_and_prices_outlast_the_rest(self, exchange: Exchange, settings: Settings) -> None:
+        settings.LENS = settings.LENS.model_copy(update={"hyperliquid_weight_per_minute": 200})
+        with closing(PROVIDERS["hyperliquid"]("hyperliquid", exchange.url)) as venue:
+            for coin in ("BTC", "ETH", "SOL", "BNB", "ARB", "SUI", "XRP", "LINK"):
+                venue.candles(coin, "1h", 60, now())
+            venue.ticker("BTC")
+            with pytest.raises(Transient, match="rate_limited") as refused:
+                venue.candles("AVAX", "1h", 60, now())
+            assert refused.value.retry_after == pytest.approx(60, abs=5)
+            tickers = [venue.ticker(coin) for coin in ("ETH", "SOL", "BNB", "ARB", "SUI", "XRP", "LINK", "DOGE")]
+            assert [ticker.fault is None for ticker in tickers] == [True] * 5 + [False] * 3
+            assert {ticker.fault.code for ticker in tickers if ticker.fault} == {"rate_limited"}
+            assert exchange.requests()["allMids"] == {"": 1}
 
     def test_a_venue_that_is_not_there_is_transient(self) -> None:
         venue = hyperliquid.Hyperliquid("hyperliquid", "http://127.0.0.1:9")

@@ -1,5 +1,6 @@
 """The environment makes sense or nothing starts, and every fault is told at once."""
 
+import json
 import os
 import subprocess
 import sys
@@ -78,3 +79,29 @@ def test_production_passes_djangos_own_deployment_check(tmp_path: Path) -> None:
     secret = "".join(chr(33 + number % 90) for number in range(7, 80))
     done = production(DJANGO_SECRET_KEY=secret, LENS_ALLOWED_HOSTS="lens.example", LENS_DATA_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
+
+
+STACK = {"market": "sandbox", "simulators": {"exchange": "http://127.0.0.1:1", "llm": "http://127.0.0.1:2"}}
+
+
+@pytest.mark.parametrize(
+    ("environ", "market", "url"),
+    [
+        ({}, "sandbox", "http://127.0.0.1:1"),
+        ({"LENS_MARKET": "sandbox"}, "sandbox", "http://127.0.0.1:1"),
+        ({"LENS_MARKET": "hyperliquid"}, "hyperliquid", "https://api.hyperliquid.xyz"),
+        ({"LENS_HYPERLIQUID_URL": "http://127.0.0.1:3"}, "sandbox", "http://127.0.0.1:3"),
+    ],
+)
+def test_a_command_in_another_shell_asks_the_market_the_stack_runs_on(
+    tmp_path: Path, environ: dict[str, str], market: str, url: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    facts = {**STACK, "database": "postgres://x@127.0.0.1:1/x", "redis": "redis://127.0.0.1:1", "secret_key": "x"}
+    (tmp_path / "run" / "stack.json").write_text(json.dumps(facts))
+    told = "from django.conf import settings; print(settings.LENS.market, settings.LENS.hyperliquid_url)"
+    base = {"PATH": os.environ["PATH"], "LENS_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "lens_project.settings.local"}
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, env={**base, **environ}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [market, url]
