@@ -208,7 +208,8 @@ class Decision(models.Model):
 class ModelCall(models.Model):
     """One attempt at one answer, as it went over the wire: what was paid for, and the raw text.
 
-    `tokens_cached` is a part of `tokens_in`; `tokens_out` holds what the model thought as well as what it said.
+    `raw_hash` is the text's SHA-256. `tokens_cached` is a part of `tokens_in`; `tokens_out` holds what the model thought as well as
+    what it said.
     """
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="calls", db_index=False)
@@ -226,6 +227,7 @@ class ModelCall(models.Model):
     structured = models.CharField(max_length=20, blank=True)
     cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True)
     raw_text = models.TextField(blank=True)
+    raw_hash = models.CharField(max_length=64, blank=True)
     error = models.TextField(blank=True)
     called_at = models.DateTimeField(db_default=Now())
 

@@ -42,6 +42,7 @@ _COLUMNS = (
     "tokens_cached",
     "cost_usd",
     "raw_text",
+    "raw_hash",
     "error",
 )
 # A call that is there already was saved by a commit whose answer was lost on its way back.

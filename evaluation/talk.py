@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core import telemetry
+from core.canonical import digest
 from core.errors import LensError
 from evaluation.claims import EvaluationClaim
 from evaluation.clients import client_for
@@ -84,14 +85,14 @@ class Talk:
     def _fail(self, call: ModelCall, error: LensError) -> None:
         call.outcome, call.error = error.code[:20], bounded(error.detail)
         call.request_id = bounded(str(error.facts.get("request_id", "")), 100)
-        call.raw_text = bounded(error.raw) if isinstance(error, Unreadable) else ""
+        _keep_text(call, error.raw if isinstance(error, Unreadable) else "")
         call.cost_usd = Decimal(0) if error.code in _REFUSALS else None
         self._held.bill.failure = error
         if error.code not in _UNBILLED:
             self._held.bill.cost_usd += self._terms.worst[call.repair]
 
     def _record(self, call: ModelCall, reply: Reply) -> None:
-        call.raw_text = bounded(reply.refusal or reply.text)
+        _keep_text(call, reply.refusal or reply.text)
         call.finish_reason = bounded(reply.finish_reason, 30)
         call.model_version = bounded(reply.model_version, 100)
         call.request_id = bounded(reply.request_id, 100)
@@ -105,3 +106,8 @@ class Talk:
         for direction, tokens in (("in", reply.tokens_in), ("out", reply.tokens_out), ("cached", reply.tokens_cached)):
             if tokens:
                 telemetry.model_tokens.labels(model=name, direction=direction).inc(tokens)
+
+
+def _keep_text(call: ModelCall, text: str) -> None:
+    call.raw_text = bounded(text)
+    call.raw_hash = digest(call.raw_text)
