@@ -35,7 +35,7 @@ function copy(button) {
 }
 
 // Shortcuts: single keys, never while something is typed or with a modifier held. `g` waits for the page's letter.
-let leader = 0;
+let leader = -Infinity;
 const shortcuts = {
   "t": switchTheme,
   "?": () => document.getElementById("help").showModal(),
@@ -46,7 +46,7 @@ const shortcuts = {
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog[open]")) return;
   if (event.timeStamp - leader < 1200) {
-    leader = 0;
+    leader = -Infinity;
     const link = document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`);
     if (link) { event.preventDefault(); link.click(); }
   } else if (event.key === "g") {

@@ -1,0 +1,35 @@
+"""The admin as its own index names it: every list, and of every list the first row's page."""
+
+import re
+from collections.abc import Iterator
+
+from tests.browser.visitor import Visitor
+
+_LIST = re.compile(r"^/admin/[a-z_]+/[a-z_]+/$")
+
+
+def lists_of_admin(visitor: Visitor) -> list[str]:
+    """The address of every list a person is offered."""
+    visitor.go("/admin/")
+    found = visitor.page.eval_on_selector_all("a[href]", "links => links.map((link) => link.getAttribute('href'))")
+    return sorted({href for href in found if _LIST.match(href)})
+
+
+def first_row(visitor: Visitor, address: str) -> str | None:
+    """The page of the first row of a list; None for an empty one."""
+    visitor.go(address)
+    rows = visitor.page.eval_on_selector_all(
+        "#result_list a[href*='/change/']", "links => links.map((link) => new URL(link.href).pathname)"
+    )
+    return next((path for path in rows if path.startswith(address)), None)
+
+
+def addresses_of_admin(visitor: Visitor) -> Iterator[str]:
+    """The index, every list and one page of each."""
+    lists = lists_of_admin(visitor)
+    yield "/admin/"
+    for address in lists:
+        yield address
+        page = first_row(visitor, address)
+        if page is not None:
+            yield page

@@ -1,0 +1,17 @@
+"""The admin in a browser: every list and one page of each, found from its index, and what people do there."""
+
+import pytest
+
+from tests.browser.admin import addresses_of_admin, lists_of_admin
+from tests.browser.visitor import Visitor
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("published")]
+
+
+def test_the_index_offers_the_lists(visitor: Visitor) -> None:
+    assert {"/admin/signals/signal/", "/admin/evaluation/decision/", "/admin/audit/deadletter/"} <= set(lists_of_admin(visitor))
+
+
+def test_every_list_and_a_page_of_each(visitor: Visitor) -> None:
+    for path in list(addresses_of_admin(visitor)):
+        visitor.examine(path)
