@@ -1,16 +1,17 @@
 """Latencies as counts by bucket, eight to a doubling: what hours add up to, and what a percentile is read from within 5 %. Pure."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 PER_DOUBLING = 8
 
 
-def merged(parts: Iterable[Mapping[str, int]]) -> Counter[int]:
+def merged(parts: Iterable[Mapping[str, int]]) -> dict[int, int]:
     """Counts by bucket of several hours together."""
-    total: Counter[int] = Counter()
+    total: dict[int, int] = defaultdict(int)
     for part in parts:
-        total.update({int(bucket): count for bucket, count in part.items()})
+        for bucket, count in part.items():
+            total[int(bucket)] += count
     return total
 
 

@@ -34,10 +34,10 @@ WITH settled AS (
             (d.model_meta ->> 'cost_usd')::numeric AS cost
        FROM evaluation_decision d
        LEFT JOIN evaluation_verdict v ON v.signal_id = d.signal_id AND v.evaluation = d.evaluation
-      WHERE d.evaluated_at >= %(since)s AND d.evaluated_at < %(until)s),
+      WHERE d.evaluated_at >= %(since)s AND d.evaluated_at < %(until)s AND d.carried_from IS NULL),
 latencies AS (
      SELECT hour, model, jsonb_object_agg(bucket, count) AS counts FROM (
-            SELECT hour, model, floor(%(fine)s * log(2, greatest(latency, 1)::numeric))::int AS bucket, count(*) FROM settled
+            SELECT hour, model, floor(%(fine)s * ln(greatest(latency, 1)) / ln(2::float))::int AS bucket, count(*) FROM settled
              WHERE latency IS NOT NULL AND replied GROUP BY 1, 2, 3) counted GROUP BY 1, 2),
 statuses AS (
      SELECT hour, model, jsonb_object_agg(status, count) AS counts FROM (

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from console.histogram import merged, percentile
@@ -43,12 +44,30 @@ class Scorecard:
     @property
     def p50_ms(self) -> float | None:
         """Median answer time."""
-        return percentile(merged(hour.latencies for hour in self.hours), 0.5)
+        return percentile(self._latencies, 0.5)
 
     @property
     def p95_ms(self) -> float | None:
         """95 of 100 answers were quicker."""
-        return percentile(merged(hour.latencies for hour in self.hours), 0.95)
+        return percentile(self._latencies, 0.95)
+
+    def by_steps(self, step: timedelta) -> "dict[datetime, Scorecard]":
+        """The same hours by steps of time, each step named by its begin; cut once, however many charts ask."""
+        if step not in self._cuts:
+            found: dict[datetime, list[Hour]] = defaultdict(list)
+            width = int(step.total_seconds())
+            for hour in self.hours:
+                found[datetime.fromtimestamp(int(hour.hour.timestamp()) // width * width, UTC)].append(hour)
+            self._cuts[step] = {at: Scorecard(listed) for at, listed in found.items()}
+        return self._cuts[step]
+
+    @cached_property
+    def _cuts(self) -> "dict[timedelta, dict[datetime, Scorecard]]":
+        return {}
+
+    @cached_property
+    def _latencies(self) -> dict[int, int]:
+        return merged(hour.latencies for hour in self.hours)
 
     @property
     def tokens(self) -> int:
@@ -80,19 +99,10 @@ def by_model(hours: Iterable[Hour]) -> dict[str, Scorecard]:
 
 def trend(cards: dict[str, Scorecard], step: timedelta, measure: Callable[[Scorecard], float | None]) -> dict[str, Any]:
     """`{"times": epoch seconds, "models": {name: values}}` by steps of time; None where a model has nothing."""
-    pieces = {model: _stepped(card, step) for model, card in cards.items()}
+    pieces = {model: card.by_steps(step) for model, card in cards.items()}
     times = sorted({at for steps in pieces.values() for at in steps})
     values = {model: [measure(steps[at]) if at in steps else None for at in times] for model, steps in pieces.items()}
     return {"times": [int(at.timestamp()) for at in times], "models": values}
-
-
-def _stepped(card: Scorecard, step: timedelta) -> dict[datetime, Scorecard]:
-    found: dict[datetime, list[Hour]] = defaultdict(list)
-    width = int(step.total_seconds())
-    for hour in card.hours:
-        start = int(hour.hour.timestamp()) // width * width
-        found[datetime.fromtimestamp(start, UTC)].append(hour)
-    return {at: Scorecard(listed) for at, listed in found.items()}
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -101,8 +101,9 @@ def summary(facts: dict[str, Any], data_dir: Path, how: str) -> str:
     """The facts of a stack for a person."""
     admin = facts["admin"] or {}
     rows = {
+        "Pages": f"{facts['http']}/" + (f"   log in as {admin['user']} / {admin['password']}" if admin else ""),
+        "Admin": f"{facts['http']}/admin/",
         "REST": f"{facts['http']}/api/v1",
-        "Admin": f"{facts['http']}/admin/" + (f"   {admin['user']} / {admin['password']}" if admin else ""),
         "Decisions": ", ".join(f"{url}/ws/decisions" for url in facts["ws"]),
         "API key": facts["api_key"] or "make one with: manage.py create_api_key NAME --scopes …",
         "Logs": f"{data_dir}/log",

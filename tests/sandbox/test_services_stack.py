@@ -325,4 +325,5 @@ def test_outside_the_sandbox_market_no_simulator_and_no_demo_key_is_made(tmp_pat
         {"http": "http://h:1", "ws": ["ws://h:2"], "market": "hyperliquid", "admin": None, "api_key": None}, Path("d"), "ready"
     )
     assert "create_api_key" in said
+    assert "Pages      http://h:1/\n" in said
     assert "None" not in said
