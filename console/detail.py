@@ -11,6 +11,7 @@ from core.money import plain, plain_or_none
 from enrichment import selectors as enrichments
 from enrichment.models import Enrichment
 from evaluation.models import Decision, Verdict
+from publishing import receipts
 from signals.models import Signal, Status
 
 STAGES = {
@@ -57,6 +58,7 @@ def whole(signal: Signal, *, with_payload: bool = False) -> dict[str, Any]:
         "enrichment": _enrichment(enrichments.for_signal(signal), with_payload),
         "decisions": items.decisions(list(decisions.order_by("evaluated_at", "id")), rested=True),
         "verdict": None if verdict is None else items.conclusion(verdict),
+        "receipts": receipts.of_event(signal.pk),
     }
 
 

@@ -223,6 +223,17 @@ class VerdictItem(Conclusion):
     market: str
 
 
+class ReceiptItem(BaseModel):
+    """An executor's own word on a decision, as it came over the socket."""
+
+    decision_id: UUID
+    by: str
+    state: Literal["received", "acted", "skipped"]
+    reason: str | None
+    client_order_id: str | None
+    received_at: datetime
+
+
 class Event(EventItem, EventStatus):
     """A signal with everything that became of it."""
 
@@ -231,6 +242,7 @@ class Event(EventItem, EventStatus):
     enrichment: EnrichmentFacts | None
     decisions: list[RestedDecision]
     verdict: Conclusion | None
+    receipts: list[ReceiptItem]
 
 
 class ModelHealth(BaseModel):

@@ -46,6 +46,9 @@ webhook_deliveries = Counter("lens_webhook_deliveries", "Attempts to deliver to 
 webhook_duration = Histogram("lens_webhook_duration_seconds", "A webhook destination's answer time.", buckets=_SLOW)
 webhook_lag = Gauge("lens_webhook_lag", "Frames between the head and the last active webhook.", multiprocess_mode="mostrecent")
 webhooks_disabled = Gauge("lens_webhooks_disabled", "Webhook endpoints disabled by failures.", multiprocess_mode="mostrecent")
+wakeups_lost = Counter(
+    "lens_stream_wakeups_lost", "Wake-ups that Redis did not take (sender), frames found without one (reader).", ["seen_by"]
+)
 stream_head = Gauge("lens_stream_head_seq", "The newest seq of the decision stream.", multiprocess_mode="max")
 signals_stalled = Gauge("lens_signals_stalled", "Signals with work overdue at the last sweep.", multiprocess_mode="mostrecent")
 sources_silent = Gauge("lens_sources_silent", "Hooks that went quiet for longer than expected.", multiprocess_mode="mostrecent")

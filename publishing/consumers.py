@@ -1,11 +1,10 @@
 """The socket door: `/ws/decisions`, alias `/api/v1/ws/stream`.
 
-handshake ─▶ Origin ─▶ accept ─▶ who is it? ─▶ welcome ─▶ subscribe … ─▶ a Feed serves
+handshake ─▶ Origin ─▶ accept ─▶ who is it? ─▶ welcome ─▶ a Session acts ─▶ … subscribe … ─▶ a Feed serves
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections import deque
@@ -22,19 +21,29 @@ from access.throttling import watch
 from core import telemetry
 from core.ids import uuid7
 from core.problem import Problem
-from publishing import selectors
 from publishing.credentials import SUBPROTOCOL, Credential, Key, peer_of, presented, welcome_origin
-from publishing.feed import Feed, resync
 from publishing.hub import hub
-from publishing.operations import Ack, Auth, Operation, Ping, RefusedError, Subscribe, Unsubscribe, parse
+from publishing.messages import Complaint, Welcome
+from publishing.operations import Auth, RefusedError, parse
 from publishing.outlet import Outlet, SlowReaderError
-from publishing.subscriptions import Chain, Filter
+from publishing.session import Session
 from publishing.tail import in_thread
 
 logger = logging.getLogger(__name__)
 
 BAD_FRAME, NO_KEY, NO_SCOPE, NO_AUTH_IN_TIME, SLOW, TOO_MANY = 4400, 4401, 4403, 4408, 4410, 4429
 TOO_BIG, FAILED, RESTART, TRY_LATER = 1009, 1011, 1012, 1013
+REASONS = {
+    BAD_FRAME: "binary, or too many messages that could not be acted on",
+    NO_KEY: "the key is unknown, expired or revoked",
+    NO_SCOPE: "the key may not read decisions",
+    NO_AUTH_IN_TIME: "nobody said who this is",
+    SLOW: "frames were not read in time; resume with since",
+    TOO_MANY: "too many connections, or too many that failed",
+    TOO_BIG: "the message is too long",
+    FAILED: "the stream cannot be served",
+    TRY_LATER: "not available just now; try again later",
+}
 
 AUTH_WITHIN_S = 5.0
 READY_WITHIN_S = 5.0
@@ -44,7 +53,7 @@ MOST_ERRORS, ERROR_SPAN_S = 10, 60.0
 
 
 class DecisionConsumer(AsyncWebsocketConsumer):
-    """One socket: says who it is, then one subscription at a time."""
+    """One socket: says who it is, then has a session."""
 
     # No channel of its own: the process has one tail and one listener for all.
     channel_layer_alias = "none"
@@ -52,14 +61,17 @@ class DecisionConsumer(AsyncWebsocketConsumer):
     def __init__(self) -> None:
         super().__init__()
         self.credential: Credential | None = None
-        self.caller: Caller | None = None
         self._hub = hub()
-        self._feed: Feed | None = None
-        self._feeding: asyncio.Task[None] | None = None
+        self._session: Session | None = None
         self._too_late: asyncio.TimerHandle | None = None
         self._errand: asyncio.Task[None] | None = None
         self._errors: deque[float] = deque(maxlen=MOST_ERRORS)
         self._closed = False
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who was let in."""
+        return None if self._session is None else self._session.caller
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -70,7 +82,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
                 await self._say_farewell(receive)
             raise
         finally:
-            await self._stop_feed()
+            await self._end_session()
             await self._hub.leave(self)
 
     async def connect(self) -> None:
@@ -100,13 +112,12 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def recheck(self, caller: Caller | None) -> None:
         """The credential stands for this caller now; None when for nobody."""
-        if self.caller is None or self._closed:
+        if self._session is None or self._closed:
             return
         if caller is None or not caller.may(Scope.DECISIONS_READ):
             await self._finish(NO_KEY if caller is None else NO_SCOPE)
-        elif self._feed is not None:
-            self._feed.allow(caller.allowed_sources)
-        self.caller = caller
+        else:
+            self._session.allow(caller)
 
     async def fail(self) -> None:
         """The process cannot serve the stream."""
@@ -114,7 +125,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def _hear(self, text: str) -> None:
         try:
-            await self._act(parse(text))
+            await self._act(text)
         except SlowReaderError:
             await self._give_up()
         except RefusedError as refusal:
@@ -123,20 +134,14 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             logger.warning("a socket's request met a missing database", extra={"error": str(error)})
             await self._complain(RefusedError("unavailable", "the database does not answer; try again"))
 
-    async def _act(self, operation: Operation) -> None:
-        if isinstance(operation, Auth) == (self.caller is not None):
-            raise RefusedError("invalid_op", "say who you are first, and once")
-        match operation:
-            case Auth(key=key):
-                await self._enter(Key(key))
-            case Subscribe():
-                await self._subscribe(operation)
-            case Unsubscribe():
-                await self._stop_feed()
-            case Ping(id=number):
-                await self._say(type="pong", **({} if number is None else {"id": number}))
-            case Ack(seq=seq) if self._feed is not None:
-                self._feed.acknowledge(seq)
+    async def _act(self, text: str) -> None:
+        operation = parse(text)
+        if self._session is not None:
+            await self._session.act(operation)
+        elif isinstance(operation, Auth):
+            await self._enter(Key(operation.key))
+        else:
+            raise RefusedError("invalid_op", "say who you are first")
 
     async def _enter(self, credential: Credential) -> None:
         if self._too_late is not None:
@@ -150,45 +155,25 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             return
         if caller is None:
             await self._turn_away(NO_KEY)
-            return
-        if not caller.may(Scope.DECISIONS_READ):
+        elif not caller.may(Scope.DECISIONS_READ):
             await self._finish(NO_SCOPE)
+        else:
+            self.credential = credential
+            await self._welcome(caller)
+
+    async def _welcome(self, caller: Caller) -> None:
+        if self._closed:
             return
-        self.credential, self.caller = credential, caller
+        self._session = Session(self._hub, caller, self._outlet, self._broken)
         log = self._hub.tail.log
         heartbeat = settings.LENS.heartbeat_s
-        await self._say(type="welcome", conn_id=str(uuid7()), epoch=log.epoch, head_seq=log.head, heartbeat_s=heartbeat)
+        await self._outlet.send(Welcome(conn_id=uuid7(), epoch=log.epoch, head_seq=log.head, heartbeat_s=heartbeat).text())
 
-    async def _subscribe(self, asked: Subscribe) -> None:
-        if asked.consumer is not None and asked.since is None:
-            raise RefusedError("invalid_op", "consumer: positions are not kept here yet; state since")
-        if asked.filter.model and (strangers := asked.filter.strangers(await in_thread(selectors.known_models))):
-            raise RefusedError("invalid_filter", f"filter.model: no such model: {', '.join(strangers)}"[:200])
-        # From the table, not from memory: a client may know of a frame that the tail has yet to read.
-        log = await in_thread(selectors.log)
-        lost = asked.since and log.lost(asked.since)
-        start = log.head if asked.since is None or lost else asked.since.seq
-        await self._stop_feed()
-        answer = {"type": "subscribed", "epoch": log.epoch, "head_seq": log.head, "recovered": not lost}
-        await self._say(**answer if asked.id is None else {"id": asked.id, **answer})
-        if lost:
-            await self._outlet.send(resync(log, lost))
-        self._serve(asked, Chain(start, snapshot_until=log.head, window=asked.window))
-
-    def _serve(self, asked: Subscribe, chain: Chain) -> None:
-        if self.caller is None or self._closed:
-            return
-        self._feed = Feed(self._hub.tail, Filter.of(asked.filter, self.caller.allowed_sources), chain, self._outlet)
-        self._feeding = asyncio.create_task(self._feed.run(settings.LENS.heartbeat_s))
-        self._feeding.add_done_callback(self._feed_ended)
-
-    def _feed_ended(self, feeding: asyncio.Task[None]) -> None:
-        if feeding.cancelled():
-            return
-        if isinstance(feeding.exception(), SlowReaderError):
+    def _broken(self, error: BaseException | None) -> None:
+        if isinstance(error, SlowReaderError):
             self._soon(self._give_up())
         else:
-            logger.error("a subscription broke", exc_info=feeding.exception())
+            logger.error("a subscription broke", exc_info=error)
             self._soon(self.fail())
 
     async def _give_up(self) -> None:
@@ -197,14 +182,13 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             telemetry.ws_slow_closed.inc()
         await self._finish(SLOW)
 
-    async def _stop_feed(self) -> None:
-        feeding, self._feeding, self._feed = self._feeding, None, None
-        if feeding is not None:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-
     async def _complain(self, refusal: RefusedError) -> None:
-        await self._say(type="error", code=refusal.code, message=refusal.message)
+        if self._closed:
+            return
+        try:
+            await self._outlet.send(Complaint(code=refusal.code, message=refusal.message).text())
+        except SlowReaderError:
+            await self._give_up()
         self._errors.append(time.monotonic())
         if len(self._errors) == MOST_ERRORS and self._errors[-1] - self._errors[0] < ERROR_SPAN_S:
             await self._turn_away(BAD_FRAME)
@@ -220,15 +204,19 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             code = TOO_MANY
         await self._finish(code)
 
-    async def _finish(self, code: int) -> None:
+    async def _finish(self, code: int, reason: str | None = None) -> None:
         if not self._closed:
             self._closed = True
-            await self._stop_feed()
-            await self.close(code)
+            await self._end_session()
+            await self.close(code, reason or REASONS[code])
+
+    async def _end_session(self) -> None:
+        if self._session is not None:
+            await self._session.end()
 
     async def _say_farewell(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         if not self._closed:
-            await self._finish(RESTART)
+            await self._finish(RESTART, f"restart; reconnect_ms={self._hub.pause_ms()}")
             async with asyncio.timeout(FAREWELL_S):
                 while (await receive())["type"] != "websocket.disconnect":
                     pass
@@ -236,10 +224,6 @@ class DecisionConsumer(AsyncWebsocketConsumer):
     def _soon(self, errand: Coroutine[Any, Any, None]) -> None:
         """Do it outside the callback that asks; kept, for a task that nobody holds may vanish."""
         self._errand = asyncio.create_task(errand)
-
-    async def _say(self, **message: Any) -> None:
-        if not self._closed:
-            await self._outlet.send(json.dumps(message))
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):

@@ -5,7 +5,6 @@ call from the tail that renders and pushes; whatever does not fit there is its t
 """
 
 import asyncio
-import json
 import logging
 from dataclasses import replace
 
@@ -14,8 +13,9 @@ from django.db import Error
 from core.clock import iso, now
 from publishing import selectors
 from publishing.frames import Published
+from publishing.messages import Heartbeat, Resync
 from publishing.outlet import Outlet
-from publishing.subscriptions import BEFORE_RETENTION, Chain, Filter, Log
+from publishing.subscriptions import BEFORE_RETENTION, Chain, Filter, Log, Lost
 from publishing.tail import RETRY_S, Tail, in_thread
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ PAGE = 200
 FEW = 20
 
 
-def resync(log: Log, reason: str) -> str:
+def resync(log: Log, reason: Lost) -> str:
     """The frame that says: you missed something; here is where to read what is left."""
-    return json.dumps({"type": "resync", "reason": reason, "head_seq": log.head, "rest": log.rest()})
+    return Resync(reason=reason, head_seq=log.head, rest=log.rest()).text()
 
 
 class Feed:
@@ -63,10 +63,11 @@ class Feed:
             self._heart.cancel()
             self._tail.listeners.discard(self._hear)
 
-    def acknowledge(self, seq: int) -> None:
-        """The client has dealt with everything up to `seq`, which may open its window."""
+    def acknowledge(self, seq: int) -> int:
+        """The client has dealt with everything up to `seq`, which may open its window. How much of that there has been for it."""
         self._chain.acknowledge(seq)
         self._moved.set()
+        return min(seq, self._chain.cursor)
 
     @property
     def _behind(self) -> bool:
@@ -139,7 +140,7 @@ class Feed:
                 self._chain.cursor = frame.seq
         return True
 
-    async def _start_again(self, log: Log, reason: str) -> None:
+    async def _start_again(self, log: Log, reason: Lost) -> None:
         self._chain.restart(log.head)
         await self._outlet.send(resync(log, reason))
 
@@ -154,4 +155,4 @@ class Feed:
 
     def _heartbeat(self) -> str:
         log = self._tail.log
-        return json.dumps({"type": "heartbeat", "epoch": log.epoch, "head_seq": log.head, "ts": iso(now())})
+        return Heartbeat(epoch=log.epoch, head_seq=log.head, ts=iso(now())).text()

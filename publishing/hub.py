@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Coroutine
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -13,19 +14,24 @@ from access.services import Caller
 from core import telemetry
 from publishing import stream
 from publishing.credentials import Credential
+from publishing.places import Places
 from publishing.tail import Tail, in_thread
 
 logger = logging.getLogger(__name__)
 
 # With what `access.services` remembers, the time from a key's revocation to the end of its sockets.
 WATCH_S = 0.25
+SOONEST_MS, LATER_MS, LATEST_MS = 200, 10, 10_000
 
 
 class Client(Protocol):
     """A socket, as the hub sees it."""
 
     credential: Credential | None
-    caller: Caller | None
+
+    @property
+    def caller(self) -> Caller | None:
+        """For whom it was let in."""
 
     async def recheck(self, caller: Caller | None) -> None:
         """The credential stands for this caller now; None when for nobody."""
@@ -39,6 +45,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.tail = Tail()
+        self.places = Places()
         self.clients: set[Client] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: asyncio.Future[list[None]] | None = None
@@ -48,13 +55,19 @@ class Hub:
         """Whether there are more sockets than allowed."""
         return len(self.clients) > int(settings.LENS.ws_max_connections)
 
+    def pause_ms(self) -> int:
+        """How long a client should wait before it comes back after a restart: the more there are, the wider they spread."""
+        spread = min(SOONEST_MS + LATER_MS * len(self.clients), LATEST_MS)
+        return SOONEST_MS + secrets.randbelow(spread)
+
     def join(self, client: Client) -> None:
         """Count the socket in."""
         self.clients.add(client)
         telemetry.ws_clients.set(len(self.clients))
         if not self._tasks:
             self.tail = Tail()
-            self._tasks = [self._start(work) for work in (self.tail.run(), stream.listen(self.tail.wake), self._watch())]
+            works = (self.tail.run(), stream.listen(self.tail.wake), self._watch(), self.places.run())
+            self._tasks = [self._start(work) for work in works]
 
     async def leave(self, client: Client) -> None:
         """Count the socket out."""

@@ -43,3 +43,41 @@ class Frame(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind} {self.model}"
+
+
+class Position(models.Model):
+    """How far a durable consumer has come: its caller's, by the name it gave. Moved by acknowledgements, never back."""
+
+    caller = models.CharField(max_length=100)
+    name = models.CharField(max_length=100)
+    epoch = models.CharField(max_length=40)
+    seq = models.BigIntegerField()
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["caller", "name"]
+        constraints = [models.UniqueConstraint(fields=["caller", "name"], name="position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.seq}"
+
+
+class Receipt(models.Model):
+    """An executor's word on a decision. It outlives the frame; like the ledger it names what it speaks of by id."""
+
+    event_id = models.UUIDField()
+    decision_id = models.UUIDField()
+    caller = models.CharField(max_length=100)
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=10)
+    reason = models.CharField(max_length=500, blank=True)
+    client_order_id = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["decision_id", "caller", "state"], name="receipt_once")]
+        indexes = [models.Index(fields=["event_id"], name="receipt_event")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}"

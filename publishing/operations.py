@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, NoReturn
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -13,15 +15,27 @@ from signals.symbols import canonical_symbol
 ANY = "*"
 MOST_VALUES = 200
 LARGEST_SEQ = 2**63 - 1
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 Id = Annotated[str, Field(max_length=64)] | int | None
 Seq = Annotated[int, Field(ge=0, le=LARGEST_SEQ)]
 
 
+Refusal = Literal["bad_json", "invalid_op", "invalid_filter", "unknown_decision", "receipt_conflict", "unavailable"]
+
+
+class ReceiptState(StrEnum):
+    """How far an executor has come with a decision."""
+
+    RECEIVED = "received"
+    ACTED = "acted"
+    SKIPPED = "skipped"
+
+
 class RefusedError(Exception):
     """The message cannot be acted on; `code` is the error frame's."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -39,7 +53,9 @@ def _one_spelling(symbols: frozenset[str] | None) -> frozenset[str] | None:
     return symbols and frozenset(canonical_symbol(symbol).upper() for symbol in symbols)
 
 
-Names = Annotated[frozenset[str] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed)]
+Names = Annotated[
+    frozenset[str] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed, json_schema_input_type=str | list[str])
+]
 
 
 class _Strict(BaseModel):
@@ -51,8 +67,13 @@ class Wanted(_Strict):
 
     symbol: Annotated[Names, AfterValidator(_one_spelling)] = None
     model: Names = None
-    event_type: Annotated[frozenset[Annotated[EventType, Field(strict=False)]] | None, BeforeValidator(_listed)] = None
-    kind: Annotated[frozenset[Annotated[Kind, Field(strict=False)]] | None, BeforeValidator(_listed)] = None
+    event_type: Annotated[
+        frozenset[Annotated[EventType, Field(strict=False)]] | None,
+        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    ] = None
+    kind: Annotated[
+        frozenset[Annotated[Kind, Field(strict=False)]] | None, BeforeValidator(_listed, json_schema_input_type=str | list[str])
+    ] = None
 
     def strangers(self, known: set[str]) -> list[str]:
         """The models it names that are not in the registry."""
@@ -81,7 +102,7 @@ class Subscribe(_Strict):
     filter: Wanted = Wanted()
     since: Since | None = None
     window: Annotated[int, Field(ge=1, le=1000)] | None = None
-    consumer: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    consumer: Annotated[str, Field(min_length=1, max_length=100, pattern=PRINTABLE)] | None = None
 
 
 class Unsubscribe(_Strict):
@@ -105,7 +126,18 @@ class Ack(_Strict):
     seq: Seq
 
 
-Operation = Auth | Subscribe | Unsubscribe | Ping | Ack
+class ReceiptGiven(_Strict):
+    """What became of a decision at the executor. Each state is told once; the same again changes nothing."""
+
+    op: Literal["receipt"]
+    id: Id = None
+    decision_id: Annotated[UUID, Field(strict=False)]
+    state: Annotated[ReceiptState, Field(strict=False)]
+    reason: Annotated[str, Field(max_length=500, pattern=PRINTABLE)] = ""
+    client_order_id: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] = ""
+
+
+Operation = Auth | Subscribe | Unsubscribe | Ping | Ack | ReceiptGiven
 _OPERATIONS: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="op")])
 
 
@@ -147,7 +179,7 @@ def _modern(message: dict[str, Any]) -> dict[str, Any]:
 def _refusal(error: ValidationError) -> RefusedError:
     first = error.errors(include_url=False, include_input=False)[0]
     place = [str(part) for part in first["loc"][1:]]
-    code = "invalid_filter" if place[:1] == ["filter"] else "invalid_op"
+    code: Refusal = "invalid_filter" if place[:1] == ["filter"] else "invalid_op"
     return RefusedError(code, f"{'.'.join(place) or 'op'}: {first['msg']}")
 
 

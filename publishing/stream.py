@@ -13,6 +13,8 @@ from typing import Any
 from channels.layers import channel_layers
 from redis.exceptions import RedisError
 
+from core import telemetry
+
 logger = logging.getLogger(__name__)
 
 GROUP = "decisions"
@@ -45,6 +47,7 @@ class Doorbell:
                     await layer.group_send(GROUP, {"type": "wake", "head": self.head})
             except (RedisError, OSError) as error:
                 self.lost += 1
+                telemetry.wakeups_lost.labels(seen_by="sender").inc()
                 logger.debug("a wake-up was lost", extra={"error": str(error), "lost": self.lost})
 
 

@@ -3,14 +3,15 @@
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlencode
 
 from publishing.frames import Kind, Published
 from publishing.operations import Since, Wanted
 
-EPOCH_CHANGED = "epoch_changed"
-BEFORE_RETENTION = "before_retention"
+Lost = Literal["epoch_changed", "before_retention"]
+EPOCH_CHANGED: Lost = "epoch_changed"
+BEFORE_RETENTION: Lost = "before_retention"
 EVERY_KIND = frozenset(Kind)
 
 
@@ -50,7 +51,7 @@ class Log:
     head: int
     horizon: int
 
-    def lost(self, since: Since) -> str | None:
+    def lost(self, since: Since) -> Lost | None:
         """Why nothing can be continued from there, or None. A seq beyond the head belongs to a log that no longer exists."""
         if since.epoch not in (None, self.epoch) or since.seq > self.head:
             return EPOCH_CHANGED

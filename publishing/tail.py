@@ -15,9 +15,10 @@ from typing import ParamSpec, TypeVar
 
 from django.db import Error, close_old_connections
 
+from core import telemetry
 from publishing import selectors
 from publishing.frames import Published
-from publishing.subscriptions import BEFORE_RETENTION, EPOCH_CHANGED, Log
+from publishing.subscriptions import BEFORE_RETENTION, EPOCH_CHANGED, Log, Lost
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,13 @@ class Tail:
     def __init__(self, tick_s: float = TICK_S) -> None:
         self.log = Log("", 0, 0)
         self.generation = 0
-        self.lost = EPOCH_CHANGED
+        self.lost: Lost = EPOCH_CHANGED
         self.ready = asyncio.Event()
         self.listeners: set[Callable[[], None]] = set()
         self._tick_s = tick_s
         self._woken = asyncio.Event()
         self._frames: list[Published] = []
+        self._dozed = False
 
     def wake(self) -> None:
         """Read now rather than at the next tick."""
@@ -73,14 +75,20 @@ class Tail:
     async def run(self) -> None:
         """Follow the log for ever. A database that does not answer costs time, never the place in the log."""
         while True:
+            rung = self._woken.is_set()
             self._woken.clear()
+            head = self.log.head
             try:
                 full = await self._read_on()
             except Error as error:
                 logger.warning("the log cannot be read; trying again", extra={"error": str(error)})
                 await asyncio.sleep(RETRY_S)
                 continue
-            if not full:
+            if self._dozed and not rung and self.log.head > head:
+                telemetry.wakeups_lost.labels(seen_by="reader").inc()
+            telemetry.stream_head.set(self.log.head)
+            self._dozed = not full
+            if self._dozed:
                 await self._doze()
 
     def after(self, cursor: int, limit: int) -> list[Published] | None:
@@ -119,12 +127,12 @@ class Tail:
             if number % BREATH == 0:
                 await asyncio.sleep(0)
 
-    def _lost(self, log: Log) -> str | None:
+    def _lost(self, log: Log) -> Lost | None:
         if log.epoch != self.log.epoch or log.head < self.log.head:
             return EPOCH_CHANGED
         return BEFORE_RETENTION if log.horizon > self.log.head else None
 
-    def _start_again(self, log: Log, lost: str) -> None:
+    def _start_again(self, log: Log, lost: Lost) -> None:
         logger.warning("the log was lost and is followed anew", extra={"reason": lost, "epoch": log.epoch, "head": log.head})
         self.log, self.lost = log, lost
         self.generation += 1

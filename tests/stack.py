@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.clock import iso, now
 from sandbox.stack import Stack
+from tests.described import checked
 
 ROOT = Path(__file__).resolve().parents[1]
 TERMINAL = {"published", "rejected", "dlq", "failed"}
@@ -137,7 +138,7 @@ class Listener:
         """Hear until a frame is the one; it. Raises TimeoutError."""
         ends = time.monotonic() + within
         while True:
-            frame: dict[str, Any] = json.loads(self.socket.recv(timeout=max(ends - time.monotonic(), 0.01)))
+            frame = checked(json.loads(self.socket.recv(timeout=max(ends - time.monotonic(), 0.01))))
             self.heard.append(frame)
             if enough(frame):
                 return frame

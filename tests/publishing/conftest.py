@@ -17,6 +17,7 @@ from publishing.services import append_decision, publish_decision
 from signals.lifecycle import advance
 from signals.models import Signal, Status
 from tests.conftest import signal_fields
+from tests.described import checked
 
 ANSWER = {
     "entry_plan": {"type": "limit", "offset_bps": -5},
@@ -100,7 +101,7 @@ class Socket:
     async def hear(self, *, beats: bool = False) -> dict[str, Any]:
         """The next frame; heartbeats only when asked for."""
         while True:
-            frame: dict[str, Any] = json.loads(await self.wire.receive_from(timeout=10))
+            frame = checked(json.loads(await self.wire.receive_from(timeout=10)))
             if beats or frame["type"] != "heartbeat":
                 return frame
 

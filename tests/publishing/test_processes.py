@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from signals.models import Signal
+from tests.described import checked
 from tests.publishing.conftest import key
 from tests.publishing.daphnes import Server, server
 
@@ -36,7 +37,7 @@ def servers() -> Iterator[list[Server]]:
 async def hear(opened: ClientConnection, kind: str | None = None) -> dict[str, Any]:
     """The next frame, or the next of a kind."""
     while True:
-        frame: dict[str, Any] = json.loads(await opened.recv())
+        frame = checked(json.loads(await opened.recv()))
         if kind in (None, frame["type"]):
             return frame
 
