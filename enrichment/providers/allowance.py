@@ -39,9 +39,8 @@ class Allowance:
         limit = UNLIMITED if self._per_minute is None else self._per_minute
         limit = limit if first else round(limit * (1 - RESERVED))
         wait_ms = self._store.ask(lambda: int(self._script(keys=self._keys, args=[weight, limit])))
-        alone_ms = self._alone(weight, None if wait_ms == 0 else limit)
-        if wait_ms is None:
-            wait_ms = alone_ms
+        if not wait_ms:  # counted here too, for the time when Redis is away
+            wait_ms = self._alone(weight, limit if wait_ms is None else None)
         if not wait_ms:
             telemetry.provider_weight.labels(provider=self._name).inc(weight)
         else:
