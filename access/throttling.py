@@ -28,6 +28,8 @@ State = Literal["exact", "local"]
 SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
 PREFIX = "lens:limit:"
 PEER_FACTOR = 10
+LOGIN_SPAN_S = 600
+LOGINS_OF_A_PEER, LOGINS_OF_A_NAME = 30, 10
 DEFAULT_BURST = 120
 
 
@@ -149,6 +151,32 @@ def watch(peer: str) -> None:
     if not ruling.accepted:
         telemetry.rate_limited.labels(by="peer").inc()
         raise Problem("rate_limited", "Too many requests that failed; try again later.", ruling.headers)
+
+
+class LoginTries:
+    """Tries of a person to log in, counted by where they come from and by the name they give; good ones are forgotten."""
+
+    def __init__(self, peer: str, name: str) -> None:
+        self._token = secrets.token_hex(8)
+        digest = hashlib.sha256(name.strip().casefold().encode("utf-8", "replace")).hexdigest()[:32]
+        self._asked = {
+            f"login:peer:{_neighbourhood(peer)}": (Window("peer", LOGINS_OF_A_PEER, LOGIN_SPAN_S),),
+            f"login:name:{digest}": (Window("name", LOGINS_OF_A_NAME, LOGIN_SPAN_S),),
+        }
+
+    def begin(self) -> int:
+        """Seconds to wait before the next try; 0 when this one may go on."""
+        rulings = [limiter().charge(identity, self._token, asked) for identity, asked in self._asked.items()]
+        refused = [ruling.retry_after for ruling in rulings if not ruling.accepted]
+        if refused:
+            self.forgive()
+            telemetry.rate_limited.labels(by="login").inc()
+        return max(refused, default=0)
+
+    def forgive(self) -> None:
+        """As if there had been no try."""
+        for identity in self._asked:
+            limiter().refund(identity, self._token)
 
 
 def exempt(limits: Limits) -> bool:

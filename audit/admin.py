@@ -3,14 +3,13 @@
 from django.contrib import admin
 
 from audit.models import TimelineEntry
-from core.admin import ReadOnly
+from core.admin import HouseAdmin, ReadOnly, clipped
 
 
 @admin.register(TimelineEntry)
-class TimelineEntryAdmin(ReadOnly, admin.ModelAdmin[TimelineEntry]):
-    """What happened, in order."""
+class TimelineEntryAdmin(ReadOnly, HouseAdmin[TimelineEntry]):
+    """What happened, in order. The filter by time is on a signal's own page: here the newest come first."""
 
-    list_display = ["timestamp", "event_id", "status", "details"]
-    search_fields = ["event_id"]
+    list_display = ["timestamp", "status", "event_id", clipped("details", "details", "40rem")]
+    searched = ["event_id"]
     ordering = ["-id"]
-    show_full_result_count = False

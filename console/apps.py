@@ -1,6 +1,9 @@
 """The app's place in the house."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from console.roles import keep_roles
 
 
 class ConsoleConfig(AppConfig):
@@ -8,3 +11,6 @@ class ConsoleConfig(AppConfig):
 
     name = "console"
     verbose_name = "Console"
+
+    def ready(self) -> None:
+        post_migrate.connect(keep_roles, sender=self)

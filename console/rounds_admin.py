@@ -20,7 +20,7 @@ class JudgedSignalAdmin(SignalAdmin):
     """Rows stay read-only; a new round goes through the pipeline like everything else."""
 
     list_filter = [*SignalAdmin.list_filter, "degraded"]
-    actions: Any = ["preview", "reevaluate"]
+    actions: Any = ["preview", "reevaluate", "export"]
 
     def has_reevaluate_permission(self, request: HttpRequest) -> bool:
         """It costs money: who may change the registry of models may decide."""

@@ -4,11 +4,19 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from core.admin import ReadOnly
+from core.admin import HouseAdmin, HouseInline, ReadOnly, plain, stored
+from core.errors import Permanent
+from core.filters import one_of, within
+from enrichment.models import Enrichment
 from evaluation.models import Breaker, Budget, Decision, EvaluationModel, ModelCall, Price, Spend, Verdict
 from evaluation.probing import probe_all
+from evaluation.prompting import render
 from evaluation.registry import COLUMNS
+
+RAW, FAULT = stored("raw_text", "raw answer"), stored("error", "error")
 
 
 class EvaluationModelForm(forms.ModelForm[EvaluationModel]):
@@ -25,14 +33,14 @@ class EvaluationModelForm(forms.ModelForm[EvaluationModel]):
 
 
 @admin.register(EvaluationModel)
-class EvaluationModelAdmin(admin.ModelAdmin[EvaluationModel]):
+class EvaluationModelAdmin(HouseAdmin[EvaluationModel]):
     """The judges. Disabling one stops it for new signals within a second; decisions name their model, so none is deleted."""
 
     form = EvaluationModelForm
     list_display = ["name", "vendor", "model_id", "base_url", "key_env", "timeout_ms", "prompt_version", "enabled"]
     list_filter = ["vendor", "enabled"]
-    search_fields = ["name", "model_id"]
-    actions = ["check_connection"]
+    searched = ["name", "model_id"]
+    actions = ["check_connection", "export"]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "created_at"]}),
         ("Where it is", {"fields": ["vendor", "model_id", "base_url", "key_env"]}),
@@ -54,12 +62,12 @@ class EvaluationModelAdmin(admin.ModelAdmin[EvaluationModel]):
             self.message_user(request, said, messages.SUCCESS if found.ok else messages.ERROR)
 
 
-class ModelCallInline(admin.TabularInline[ModelCall, Decision]):
-    """What was said over the wire."""
+class ModelCallInline(HouseInline[ModelCall]):
+    """What was said over the wire, raw."""
 
     model = ModelCall
-    extra = 0
-    can_delete = False
+    fields = ["attempt", "repair", "outcome", "latency_ms", "tokens_in", "tokens_out", "finish_reason", RAW, FAULT]  # type: ignore[list-item]  # callables too
+    readonly_fields = fields  # type: ignore[assignment]
 
     def has_add_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
         return False
@@ -68,46 +76,70 @@ class ModelCallInline(admin.TabularInline[ModelCall, Decision]):
         return False
 
 
+@admin.display(description="status")
+def state(row: Decision) -> SafeString:
+    """The status as a coloured word; one that is still owed says so."""
+    return format_html('<span class="lens-state lens-{}">{}</span>', row.status or "owed", row.status or "owed")
+
+
+@admin.display(description="prompt, as the model was given it")
+def prompt(row: Decision) -> SafeString | str:
+    """Made again from the instructions and the frozen market; both are immutable."""
+    market = Enrichment.objects.filter(signal=row.signal, evaluation=row.evaluation).first()
+    if market is None or not row.prompt_version:
+        return "The model was not asked."
+    try:
+        asked = render(market.payload, market.payload_hash, row.signal.event_type, row.prompt_version)
+    except Permanent as error:
+        return error.detail
+    same = "" if asked.prompt_hash == row.prompt_hash else "(the instructions now differ from those the model was given)\n\n"
+    return plain("\n\n".join([f"{same}{asked.system}", *(turn.text for turn in asked.turns)]))
+
+
+def judges() -> list[str]:
+    """The registered models, for the filter."""
+    return list(EvaluationModel.objects.values_list("name", flat=True))
+
+
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly, admin.ModelAdmin[Decision]):
+class DecisionAdmin(ReadOnly, HouseAdmin[Decision]):
     """One model's judgement and the calls it cost."""
 
-    list_display = ["id", "evaluated_at", "model", "decision", "confidence", "status", "fallback"]
-    list_filter = ["status", "model", "decision"]
-    search_fields = ["=id", "=signal__id", "model"]
-    date_hierarchy = "evaluated_at"
-    show_full_result_count = False
+    list_display = ["evaluated_at", "model", "signal", "decision", "confidence", state, "fallback", "id"]
+    list_display_links = ["evaluated_at", "id"]
+    list_filter = [within("evaluated_at"), "status", one_of("model", judges)]
+    list_select_related = ["signal"]
+    searched = ["id", "signal__id", "model"]
+    wide = ["answer", "original", "adjustments", "model_meta"]
     inlines = [ModelCallInline]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
-        decisions: QuerySet[Decision] = super().get_queryset(request)
-        return decisions.defer("answer", "original", "adjustments", "model_meta")
+    also = [prompt]
 
 
 @admin.register(Verdict)
-class VerdictAdmin(ReadOnly, admin.ModelAdmin[Verdict]):
+class VerdictAdmin(ReadOnly, HouseAdmin[Verdict]):
     """What the judges came to together."""
 
-    list_display = ["id", "evaluated_at", "decision", "confidence", "policy", "disagreement", "fallback", "reason"]
-    list_filter = ["decision", "policy", "fallback"]
-    search_fields = ["=id", "=signal__id"]
-    date_hierarchy = "evaluated_at"
-    show_full_result_count = False
+    list_display = ["evaluated_at", "signal", "decision", "confidence", "policy", "disagreement", "fallback", "reason", "id"]
+    list_display_links = ["evaluated_at", "id"]
+    list_filter = [within("evaluated_at")]
+    list_select_related = ["signal"]
+    searched = ["id", "signal__id"]
+    wide = ["votes"]
 
 
 @admin.register(Price)
-class PriceAdmin(admin.ModelAdmin[Price]):
+class PriceAdmin(HouseAdmin[Price]):
     """What tokens cost from when on. A new price is a new row, so that what was booked stays explained."""
 
     list_display = ["model", "valid_from", "input_usd", "output_usd", "cached_usd"]
-    list_filter = ["model"]
+    list_filter = [one_of("model", judges)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
         return False
 
 
 @admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin[Budget]):
+class BudgetAdmin(HouseAdmin[Budget]):
     """What may be spent in a day; a change holds within a second."""
 
     list_display = ["scope", "name", "usd_per_day"]
@@ -115,16 +147,15 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
 
 @admin.register(Spend)
-class SpendAdmin(ReadOnly, admin.ModelAdmin[Spend]):
+class SpendAdmin(ReadOnly, HouseAdmin[Spend]):
     """What was spent of each budget on each day, and what is set aside for calls under way."""
 
     list_display = ["day", "scope", "name", "cap_usd", "spent_usd", "reserved_usd", "overrun_usd"]
-    list_filter = ["scope", "name"]
-    date_hierarchy = "day"
+    list_filter = ["scope"]
 
 
 @admin.register(Breaker)
-class BreakerAdmin(ReadOnly, admin.ModelAdmin[Breaker]):
+class BreakerAdmin(ReadOnly, HouseAdmin[Breaker]):
     """Which models are not asked just now, and why."""
 
     list_display = ["model", "opened_at", "failures", "cause", "probing_until"]

@@ -11,6 +11,7 @@ from core.logs import logging_config
 from lens_project.settings import lens
 from lens_project.settings.lens import ROOT
 from lens_project.settings.running import address, as_the_stack_runs, running_stack
+from lens_project.settings.theme import theme
 
 django_stubs_ext.monkeypatch()
 
@@ -26,7 +27,8 @@ DEBUG = False
 ALLOWED_HOSTS = [*LENS.allowed_hosts]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "console.adminapp.LensAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -186,6 +188,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = ROOT / "staticfiles"
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "console.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
@@ -198,6 +201,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_SAMESITE = "Strict"
 LOGIN_URL = "admin:login"
+UNFOLD = theme(LENS.market)
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_config(LENS.log_level)

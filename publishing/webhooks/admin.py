@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from core.admin import ReadOnly
+from core.admin import HouseAdmin, ReadOnly
 from core.errors import LensError
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.operations import LARGEST_SEQ, parse_filter
@@ -60,19 +60,20 @@ class SinceForm(forms.Form):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(admin.ModelAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     """Secrets are shown in the answer that made them and never again. Endpoints are paused, not deleted: deliveries name them."""
 
     form = EndpointForm
     list_display = ["name", "state", "reason", "position", "failures", "last_error", "last_success_at"]
     list_filter = ["state"]
-    search_fields = ["name"]
+    searched = ["name"]
+    secret = ["secret", "previous_secret"]
     readonly_fields = [
         *("state", "reason", "state_since", "position", "failures", "failing_since", "rests_until"),
         *("last_success_at", "last_error", "previous_until", "created_at"),
     ]
     change_form_template = "admin/publishing/webhookendpoint/endpoint_form.html"
-    actions = ["pause", "resume", "resume_from_now"]
+    actions = ["pause", "resume", "resume_from_now", "export"]
 
     @admin.action(description="Pause the selected endpoints", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
@@ -171,15 +172,15 @@ class WebhookEndpointAdmin(admin.ModelAdmin[WebhookEndpoint]):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin[WebhookDelivery]):
+class WebhookDeliveryAdmin(ReadOnly, HouseAdmin[WebhookDelivery]):
     """What was sent where, and what came of it."""
 
     list_display = ["id", "endpoint", "seq", "event_id", "state", "attempts", "next_attempt_at", "ended_at", "latest"]
     list_filter = ["state", "endpoint"]
-    search_fields = ["event_id"]
+    searched = ["event_id", "seq"]
+    wide = ["history"]
     list_select_related = ["endpoint"]
-    show_full_result_count = False
-    actions = ["send_again"]
+    actions = ["send_again", "export"]
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         """Looking is not enough: who may change deliveries may send them again."""

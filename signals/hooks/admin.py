@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from core.admin import ReadOnly
+from core.admin import HouseAdmin, ReadOnly, clipped
 from core.canonical import canonical
 from core.clock import now
 from signals.hooks.bodies import UnreadableError
@@ -41,15 +41,16 @@ class SampleForm(forms.Form):
 
 
 @admin.register(HookSource)
-class HookSourceAdmin(admin.ModelAdmin[HookSource]):
+class HookSourceAdmin(HouseAdmin[HookSource]):
     """The secret is shown in the answer that made it and never again; a hook is revoked, not deleted, for signals name it."""
 
     list_display = ["name", "kind", "enabled", "prefix", "last_heard_at", "heartbeat", "revoked_at"]
     list_filter = ["kind", "enabled"]
-    search_fields = ["name", "prefix"]
+    searched = ["name", "prefix"]
+    secret = ["token_hash"]
     readonly_fields = ["prefix", "created_at", "last_heard_at", "revoked_at"]
     change_form_template = "admin/signals/hooksource/hook_form.html"
-    actions = ["revoke"]
+    actions = ["revoke", "export"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HookSource]:
         return super().get_queryset(request).annotate(silent=Exists(silent_sources().filter(pk=OuterRef("pk"))))
@@ -127,17 +128,13 @@ class HookSourceAdmin(admin.ModelAdmin[HookSource]):
 
 
 @admin.register(RejectedInput)
-class RejectedInputAdmin(ReadOnly, admin.ModelAdmin[RejectedInput]):
+class RejectedInputAdmin(ReadOnly, HouseAdmin[RejectedInput]):
     """What hooks refused, and what its author can do about it."""
 
-    list_display = ["received_at", "hook", "hint_line", "content_type"]
+    list_display = ["received_at", "hook", clipped("hint", "hint", "40rem"), "content_type"]
     list_filter = ["hook"]
     list_select_related = ["hook"]
-
-    @admin.display(description="hint")
-    def hint_line(self, refused: RejectedInput) -> str:
-        """The hint, short enough for a row."""
-        return refused.hint[:160]
+    wide = ["body"]
 
 
 def _tried(hook: HookSource, body: str) -> dict[str, Any]:

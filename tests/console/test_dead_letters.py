@@ -2,14 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
-from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
-from django.test import Client
 
 from audit.models import DeadLetter
 from core.errors import Transient
@@ -98,31 +95,4 @@ def test_the_command_refuses_what_it_cannot_be_sure_of(make_signal: SignalFactor
     with pytest.raises(CommandError) as refused:
         run(*arguments)
     assert refused.value.returncode == 2
-    assert DeadLetter.objects.get().status == DeadLetter.Status.OPEN
-
-
-@pytest.fixture
-def operator(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_superuser("ops", password="correct horse"))
-    return client
-
-
-def act(operator: Client, action: str, letter: DeadLetter) -> Any:
-    return operator.post("/admin/audit/deadletter/", {"action": action, "_selected_action": [str(letter.pk)]}, follow=True)
-
-
-def test_the_admin_retries_and_discards(operator: Client, make_signal: SignalFactory) -> None:
-    retried, discarded = buried(make_signal()), buried(make_signal())
-    assert b"1 of 1 signals" in act(operator, "retry", retried).content
-    assert b"1 letters discarded" in act(operator, "discard", discarded).content
-    ends = {signal.pk: signal.status for signal in Signal.objects.all()}
-    assert ends == {retried.event_id: Status.QUEUED, discarded.event_id: Status.FAILED}
-
-
-def test_somebody_who_may_only_look_finds_no_actions(client: Client, make_signal: SignalFactory) -> None:
-    letter = buried(make_signal())
-    viewer = get_user_model().objects.create_user("viewer", password="correct horse", is_staff=True)
-    client.force_login(viewer)
-    assert client.get("/admin/audit/deadletter/").status_code == 403
-    act(client, "retry", letter)
     assert DeadLetter.objects.get().status == DeadLetter.Status.OPEN

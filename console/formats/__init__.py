@@ -1,0 +1,1 @@
+"""How dates are written for people: the same everywhere, sortable by eye."""
