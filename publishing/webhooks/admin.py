@@ -67,7 +67,7 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     list_display = ["name", "state", "reason", "position", "failures", "last_error", "last_success_at"]
     list_filter = ["state"]
     searched = ["name"]
-    secret = ["secret", "previous_secret"]
+    secret = ["salt", "previous_salt"]
     readonly_fields = [
         *("state", "reason", "state_since", "position", "failures", "failing_since", "rests_until"),
         *("last_success_at", "last_error", "previous_until", "created_at"),
@@ -178,7 +178,6 @@ class WebhookDeliveryAdmin(ReadOnly, HouseAdmin[WebhookDelivery]):
     list_display = ["id", "endpoint", "seq", "event_id", "state", "attempts", "next_attempt_at", "ended_at", "latest"]
     list_filter = ["state", "endpoint"]
     searched = ["event_id", "seq"]
-    wide = ["history"]
     list_select_related = ["endpoint"]
     actions = ["send_again", "export"]
 
