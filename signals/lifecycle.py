@@ -7,13 +7,16 @@ queued ──▶ enriched ──▶ evaluated ──▶ published
 published ──▶ enriched                                           (judged again, in a new round)
 """
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.db.models.sql import UpdateQuery
 
-from audit.services import record
+from audit.services import RECORD_EACH
 from core.crashpoints import crashpoint
 from signals.models import Signal, Status
 
@@ -55,12 +58,22 @@ def advance(signal: Signal, to: Status, *, details: dict[str, Any] | None = None
     if not connection.in_atomic_block:
         raise ImpossibleMoveError("advance needs a transaction of its caller")
     here = Signal.objects.filter(pk=signal.pk, status=signal.status, evaluation=signal.evaluation)
-    if not here.update(status=to, **{**_fresh_clockwork(to), **columns}):
+    if not _moved(here, {"status": to, **_fresh_clockwork(to), **columns}, details):
         return False
-    record(signal.pk, to, details)
     crashpoint(f"advance.{to}")
     signal.status = to
     return True
+
+
+def _moved(here: QuerySet[Signal], columns: dict[str, Any], details: dict[str, Any] | None) -> bool:
+    """Update the row and write its timeline entry, in one statement."""
+    query: Any = here.query.chain(UpdateQuery)
+    query.add_update_values(columns)
+    update, values = query.get_compiler(here.db).as_sql()
+    entry = [str(columns["status"]), json.dumps(details or {})]
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH moved AS ({update} RETURNING id) {RECORD_EACH.format(rows='moved')}", [*values, *entry])
+        return bool(cursor.rowcount)
 
 
 def _fresh_clockwork(to: Status) -> dict[str, Any]:
