@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from access.models import Scope
 from access.services import authenticate, create_key
 from access.windows import UNLIMITED
-from evaluation.models import EvaluationModel, Vendor
+from evaluation.models import EvaluationModel, Price, Vendor
 
 ADMIN = "demo"
 KEY_ENV = "LENS_SANDBOX_API_KEY"
+# What the simulator's answers would cost, so that a newcomer sees costs move.
+PRETENDED = {"input_usd": Decimal("2.5"), "output_usd": Decimal(10), "cached_usd": Decimal("1.25")}
 
 
 class Command(BaseCommand):
@@ -30,7 +33,7 @@ class Command(BaseCommand):
         if settings.LENS.market != "sandbox" or settings.LENS.sandbox_llm_url is None:
             raise CommandError("Demo credentials are made only in the sandbox market.", returncode=2)
         self.stdout.write(json.dumps(self._credentials()))
-        EvaluationModel.objects.update_or_create(
+        chatgpt, _ = EvaluationModel.objects.update_or_create(
             name="chatgpt",
             defaults={"base_url": f"{settings.LENS.sandbox_llm_url}/v1"},
             create_defaults={
@@ -40,6 +43,7 @@ class Command(BaseCommand):
                 "key_env": KEY_ENV,
             },
         )
+        Price.objects.get_or_create(model=chatgpt, defaults=PRETENDED)
 
     def _credentials(self) -> dict[str, str]:
         file: Path = settings.LENS.data_dir / "run" / "demo.json"

@@ -1,0 +1,104 @@
+"""Judging under trouble and judging again, through the real stack: the executors hear every round, and nobody waits for anybody."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.stack import Lens, running
+
+pytestmark = pytest.mark.stack
+
+ONE_ROUND = {"decision": 2, "verdict": 1}
+
+
+@pytest.fixture(scope="module")
+def lens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lens]:
+    """A stack of its own: these tests leave breakers open."""
+    directory: Path = tmp_path_factory.mktemp("rounds")
+    with running(directory, LENS_WS_PROCESSES="1") as started:
+        started.manage("model", "set", "chatgpt", "--timeout-ms", "2000")
+        yield started
+
+
+def reevaluate(lens: Lens, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = lens.http.post(f"/api/v1/events{path}/reevaluate", json=body)
+    assert answer.status_code in {200, 202}, answer.text
+    return dict(answer.json())
+
+
+def rounds(frames: list[dict[str, Any]]) -> dict[int, Counter[str]]:
+    found: dict[int, Counter[str]] = {}
+    for frame in frames:
+        found.setdefault(frame["evaluation"], Counter())[frame["type"]] += 1
+    return found
+
+
+def test_a_signal_judged_again_is_heard_whole_in_its_next_round(lens: Lens) -> None:
+    with lens.listen() as listener:
+        event_id = lens.submit()
+        listener.until_verdicts([event_id])
+        preview = reevaluate(lens, "", {"filter": {"event_id": event_id}, "dry_run": True})
+        assert (preview["selected"], preview["started"]) == (1, 0)
+        assert float(preview["preview"]["cost_usd"]) > 0
+        assert reevaluate(lens, f"/{event_id}", {"note": "again"})["evaluation"] == 1
+        listener.until(lambda frame: frame["type"] == "verdict" and frame["evaluation"] == 1)
+    assert rounds(listener.frames) == {0: ONE_ROUND, 1: ONE_ROUND}
+    paid = {(call["event_id"], call["model"]): call["answered"] for call in lens.calls()}
+    assert paid[event_id, "gpt-sandbox"] == 2
+    counted = json.loads(lens.manage("reevaluate", "--event", event_id, "--yes", "--json"))
+    assert (counted["selected"], counted["started"]) == (1, 1)
+    assert lens.settled([event_id])[event_id]["evaluation"] == 2
+
+
+def test_a_hanging_model_delays_nobody(lens: Lens) -> None:
+    lens.script("llm", "faults", [{"kind": "hang"}])
+    with lens.listen() as listener:
+        event_id = lens.submit()
+        listener.until(lambda frame: frame["type"] == "decision" and frame["model"] == "baseline", within=10)
+        assert lens.event(event_id)["status"] == "enriched"
+        listener.until_verdicts([event_id])
+    lens.unscript("llm", "faults")
+    told = {frame["model"]: frame for frame in listener.frames}
+    assert (told["baseline"]["status"], told["chatgpt"]["status"], told["chatgpt"]["fallback"]) == ("ok", "timeout", True)
+    assert told[None]["decision"] == told["baseline"]["decision"]
+
+
+def test_when_nobody_answers_the_executors_hear_at_once_and_again_when_somebody_does(lens: Lens) -> None:
+    lens.manage("model", "disable", "baseline")
+    lens.script("llm", "errors", [{"preset": "auth"}])
+    lens.settled([lens.submit()])
+    with lens.listen() as listener:
+        event_id = lens.submit()
+        listener.until_verdicts([event_id], within=15)
+        told = {frame["type"]: frame for frame in listener.frames}
+        assert (told["verdict"]["decision"], told["verdict"]["fallback"]) == ("IGNORE", True)
+        assert told["verdict"]["data"]["reason"] == "no_answers"
+        assert told["decision"]["status"] == "breaker_open"
+        assert lens.event(event_id)["degraded"] is True
+        lens.unscript("llm", "errors")
+        lens.manage("model", "enable", "baseline")
+        counted = json.loads(lens.manage("reevaluate", "--degraded", "--yes", "--json"))
+        assert counted["started"] == 2
+        again = listener.until(lambda frame: frame["type"] == "verdict" and frame["event_id"] == event_id)
+    assert (again["evaluation"], again["fallback"]) == (1, False)
+    assert lens.event(event_id)["degraded"] is False
+    text = httpx2.get(lens.facts["http"] + "/metrics").text
+    for series in (
+        'lens_signals_degraded_total{reason="no_answers"}',
+        'lens_model_breaker_open{model="chatgpt"}',
+        'lens_model_errors_total{model="chatgpt",status="breaker_open"}',
+        'lens_model_cost_usd_total{model="chatgpt"}',
+    ):
+        assert series in text, series
+
+
+def test_every_decision_of_these_can_be_recomputed(lens: Lens) -> None:
+    lens.settled([lens.submit()])
+    told = json.loads(lens.manage("verify_decision", "--all", "--json"))
+    assert told["checked"] > 0
+    assert told["failed"] == []
