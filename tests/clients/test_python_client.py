@@ -71,7 +71,8 @@ async def test_a_killed_server_and_a_flushed_broker_cost_nothing(publish: Publis
                 await lens.ack(frames[-1])
                 if killed is not None:
                     killed.process.kill()
-                    Redis.from_url(settings.CELERY_BROKER_URL).flushall()
+                    with Redis.from_url(settings.CELERY_BROKER_URL) as broker:
+                        broker.flushall()
     assert seen == list(range(1, 21))
 
 
