@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock
@@ -38,14 +38,12 @@ T = TypeVar("T")
 class Question:
     """What one signal wants to know of its coin at `at` (the database's clock), beside the price.
 
-    `derivatives` asks for funding, open interest and predicted funding; `reach_bps` for the book that far from the mid.
+    The profile says whether funding, open interest and predicted funding are wanted, and how far from the mid books must reach.
     """
 
     coin: str
     at: datetime
     profile: Profile
-    derivatives: bool = False
-    reach_bps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Findings:
     readings: Mapping[Interval, Reading | LensError]
     context: PerpContext | LensError | None = None
     predicted: PredictedFunding | LensError | None = None
-    book: Book | LensError | None = None
+    books: Mapping[int, Book | LensError] = field(default_factory=dict)
     interest: InterestChange | None = None
 
 
@@ -98,15 +96,12 @@ class Desk:
         """Everything the question names, within so many seconds."""
         ends = time.monotonic() + within_s
         flights = {interval: self._reading(asked, interval) for interval in asked.profile.timeframes}
-        around = self._context(asked), self._predicted(asked), self._book(asked), self._past(asked)
+        books = {reach: self._book(asked.coin, reach) for reach in asked.profile.reaches_bps}
+        around = self._context(asked), self._predicted(asked), self._past(asked)
         readings = {interval: _reading(flight, ends) for interval, flight in flights.items()}
-        context, predicted, book, before = (
-            _answer(around[0], ends),
-            _answer(around[1], ends),
-            _answer(around[2], ends),
-            _answer(around[3], ends),
-        )
-        return Findings(readings, context, predicted, book, _grown(context, before))
+        context, predicted, before = (_answer(around[0], ends), _answer(around[1], ends), _answer(around[2], ends))
+        seen = {reach: _book(flight, ends) for reach, flight in books.items()}
+        return Findings(readings, context, predicted, seen, _grown(context, before))
 
     def close(self) -> None:
         """Give back threads and connections; no call may follow."""
@@ -124,16 +119,17 @@ class Desk:
         return self._readings.ask(key, load, lambda kept: kept.good_at(asked.at))
 
     def _context(self, asked: Question) -> Future[PerpContext] | None:
-        return self._contexts.ask(asked.coin, lambda: self.provider.context(asked.coin), _never) if asked.derivatives else None
+        if not asked.profile.derivatives:
+            return None
+        return self._contexts.ask(asked.coin, lambda: self.provider.context(asked.coin), _never)
 
     def _predicted(self, asked: Question) -> Future[PredictedFunding | None] | None:
-        if not asked.derivatives:
+        if not asked.profile.derivatives:
             return None
         return self._predictions.ask(asked.coin, lambda: self.provider.predicted_funding(asked.coin), _never)
 
-    def _book(self, asked: Question) -> Future[Book] | None:
-        coin, reach = asked.coin, asked.reach_bps
-        return None if reach is None else self._books.ask((coin, reach), lambda: self.provider.book(coin, reach), _never)
+    def _book(self, coin: str, reach: int) -> Future[Book]:
+        return self._books.ask((coin, reach), lambda: self.provider.book(coin, reach), _never)
 
     def _past(self, asked: Question) -> Future[_Past] | None:
         def load() -> _Past:
@@ -142,7 +138,7 @@ class Desk:
             finally:
                 connection.close()  # back to the pool: this thread waits for venues most of its time
 
-        if not asked.derivatives:
+        if not asked.profile.derivatives:
             return None
         return self._pasts.ask(asked.coin, load, lambda kept: abs(asked.at - kept.at) < PAST_SERVES)
 
@@ -156,6 +152,13 @@ def _grown(context: PerpContext | LensError | None, kept: _Past | LensError | No
 def _reading(flight: Future[_Kept], ends: float) -> Reading | LensError:
     try:
         return landed(flight, ends - time.monotonic()).reading
+    except LensError as error:
+        return error
+
+
+def _book(flight: Future[Book], ends: float) -> Book | LensError:
+    try:
+        return landed(flight, ends - time.monotonic())
     except LensError as error:
         return error
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from enrichment.bars import Bars, columns
 from enrichment.levels import Level, levels
-from enrichment.ports import Candles, Interval
+from enrichment.ports import Candles, Interval, Seen
 from enrichment.regime import Trend, trend
 from enrichment.series import drawn
 from enrichment.ta_batch import Columns, Found, compute
@@ -29,7 +29,7 @@ class Reading:
     `warmup_err` bounds what the start of the history still weighs in each value, relative to the close (0 for plain windows).
     `short` says that history is too short for a value, `lacking` names those that are missing for another reason: nothing traded.
     `flat` means that a window did not move and its value is one of definition. `series` is the newest bars as text, for people; see
-    `series.py`.
+    `series.py`; `seen` says when the candles were asked for and what reply they came in.
     """
 
     interval: Interval
@@ -46,6 +46,7 @@ class Reading:
     trend: Trend | None = None
     levels: tuple[Level, ...] = ()
     series: str = ""
+    seen: Seen | None = None
 
     @property
     def atr(self) -> float | None:
@@ -67,7 +68,7 @@ def read(candles: Candles, wanted: IndicatorSet) -> Reading:
     """Everything the set asks for. Raises Transient `bad_candles` for candles that are no market."""
     if not candles.bars:
         nothing: dict[str, float | None] = dict.fromkeys(wanted.names)
-        return Reading(candles.interval, 0, None, None, nothing, nothing, short=True)
+        return Reading(candles.interval, 0, None, None, nothing, nothing, short=True, seen=candles.seen)
     bars = columns(candles)
     whole, usual = Columns(bars), Columns(bars.last(USUAL_BARS))
     known = [family for family in wanted.families if len(bars) >= family.needs]
@@ -89,6 +90,7 @@ def read(candles: Candles, wanted: IndicatorSet) -> Reading:
         trend=trend(usual, wanted.atr) if wanted.regime and _warm(known, "adx", "atr") else None,
         levels=levels(usual.bars, wanted.levels, atr, values.get("vwap")) if wanted.levels and atr else (),
         series=drawn(candles),
+        seen=candles.seen,
     )
 
 

@@ -7,7 +7,7 @@ are merged key by key, lists are replaced.
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,8 +20,23 @@ from enrichment.wanted import IndicatorSet
 FOLDER = Path(__file__).parent / "profiles"
 
 
+class OrderBook(BaseModel):
+    """How far from the mid the book is weighed, in per cent, nearest first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    depth_pct: Annotated[tuple[Annotated[float, Field(gt=0, le=10)], ...], Field(min_length=1, max_length=4)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.depth_pct) != sorted(set(self.depth_pct)):
+            raise ValueError("distances must rise")
+        return self
+
+
 class Profile(BaseModel):
-    """A resolved profile. `bars` is how many closed candles are asked for per timeframe."""
+    """A resolved profile. `bars` is how many closed candles are asked for per timeframe; `derivatives` asks for funding and open
+    interest, `order_book` for the book beyond its touch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,14 +44,21 @@ class Profile(BaseModel):
     timeframes: Annotated[tuple[Interval, ...], Field(min_length=1, max_length=6)]
     bars: Annotated[int, Field(le=5_000)]
     indicators: IndicatorSet
+    derivatives: bool = False
+    order_book: OrderBook | None = None
 
     @model_validator(mode="after")
-    def _sensible(self) -> "Profile":
+    def _sensible(self) -> Self:
         if len(set(self.timeframes)) != len(self.timeframes):
             raise ValueError("a timeframe is listed twice")
         if self.bars < self.indicators.needs:
             raise ValueError(f"these indicators need at least {self.indicators.needs} bars")
         return self
+
+    @property
+    def reaches_bps(self) -> tuple[int, ...]:
+        """How far each book that is needed must reach: the touch for the signal's own size, and one for every distance."""
+        return () if self.order_book is None else (0, *(round(pct * 100) for pct in self.order_book.depth_pct))
 
     @property
     def version(self) -> str:

@@ -53,6 +53,30 @@ class Source(models.Model):
 
     name = models.CharField(max_length=100, primary_key=True)
     paused = models.BooleanField(default=False)
+    max_age_s = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Older signals end rejected; empty: LENS_MAX_SIGNAL_AGE_S.",
+    )
+    max_future_s = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Signals further ahead end rejected; empty: LENS_MAX_FUTURE_S.",
+    )
+    max_drift_bps = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(10_000)],
+        help_text="OPEN signals whose price has moved further end rejected; empty: LENS_MAX_DRIFT_BPS.",
+    )
+    max_drift_atr = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="The same in average true ranges of an hour; empty: not judged.",
+    )
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -172,13 +172,13 @@ def test_a_hundred_signals_of_one_coin_in_two_processes_cost_no_more_than_twelve
     exchange: Exchange, settings: Settings
 ) -> None:
     settings.LENS = settings.LENS.model_copy(update={"market": "sandbox", "hyperliquid_url": exchange.url})
-    at, profile = now(), profile_named("trend_follow_v1")
+    at, profile = now(), profile_named("full_v1")
 
     def signal(desk: Desk) -> bool:
         coin = desk.provider.coin("btc")
         ticker = desk.provider.ticker(coin)
-        found = desk.look(Question(coin, at, profile, derivatives=True, reach_bps=500), 10)
-        values = [ticker.spread_bps, found.context, found.predicted, found.book, *found.readings.values()]
+        found = desk.look(Question(coin, at, profile), 10)
+        values = [ticker.spread_bps, found.context, found.predicted, *found.books.values(), *found.readings.values()]
         return not any(value is None or isinstance(value, LensError) for value in values)
 
     with ExitStack() as stack:

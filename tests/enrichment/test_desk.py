@@ -14,7 +14,7 @@ from enrichment import desk as desks
 from enrichment.desk import Desk, Question
 from enrichment.indicators import Reading
 from enrichment.ports import Book, Candles, Interval, PerpContext, PredictedFunding, Ticker
-from enrichment.profiles import Profile, profile_named
+from enrichment.profiles import OrderBook, Profile, profile_named
 from tests.enrichment.markets import SEEN, START, candles, walk
 
 ROWS = walk(600)
@@ -92,6 +92,11 @@ AT = START + timedelta(hours=120, minutes=1)
 
 def look(desk: Desk, coin: str, profile: Profile, at: datetime, within_s: float = 10) -> Mapping[Interval, Reading | LensError]:
     return desk.look(Question(coin, at, profile), within_s).readings
+
+
+def widened(profile: Profile) -> Profile:
+    """The same, asking for derivatives and a book of five per cent."""
+    return profile.model_copy(update={"derivatives": True, "order_book": OrderBook(depth_pct=(5,))})
 
 
 def hourly(found: object) -> Reading:
@@ -174,19 +179,19 @@ def test_a_coin_without_history_has_an_empty_reading(desk: Desk, profile: Profil
 def test_everything_is_asked_for_side_by_side_and_only_what_is_wanted(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.slow_s = 0.3
     started = time.monotonic()
-    found = desk.look(Question("BTC", AT, profile, derivatives=True, reach_bps=500), 10)
+    found = desk.look(Question("BTC", AT, widened(profile)), 10)
     assert time.monotonic() - started < 0.6
     assert isinstance(found.context, PerpContext)
     assert isinstance(found.predicted, PredictedFunding)
-    assert isinstance(found.book, Book)
+    assert {reach: type(book) for reach, book in found.books.items()} == {0: Book, 500: Book}
     lean = desk.look(Question("BTC", AT, profile), 10)
-    assert (lean.context, lean.predicted, lean.book) == (None, None, None)
+    assert (lean.context, lean.predicted, lean.books) == (None, None, {})
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_context_that_cannot_be_had_leaves_its_error_and_the_rest(desk: Desk, venue: Venue, profile: Profile) -> None:
     venue.contextless = True
-    found = desk.look(Question("BTC", AT, profile, derivatives=True, reach_bps=500), 10)
+    found = desk.look(Question("BTC", AT, widened(profile)), 10)
     assert isinstance(found.context, Transient)
     assert isinstance(found.predicted, PredictedFunding)
     assert isinstance(found.readings["1h"], Reading)

@@ -135,7 +135,7 @@ def look(venue: Exchange) -> Callable[[], InterestChange | None]:
 
     def ask() -> InterestChange | None:
         at = AT + timedelta(minutes=len(OpenInterest.objects.all()))
-        found = desks.desk().look(Question("BTC", at, profile_named("trend_follow_v1"), derivatives=True), 10)
+        found = desks.desk().look(Question("BTC", at, profile_named("crypto_perps_v1")), 10)
         return found.interest
 
     return ask
@@ -169,5 +169,5 @@ def test_a_crowd_of_signals_costs_one_query(venue: Exchange, django_assert_num_q
         patch.setattr(desks, "past", counting)
         desk: Desk = desks.desk()
         for _ in range(20):
-            desk.look(Question("BTC", AT, profile_named("trend_follow_v1"), derivatives=True), 10)
+            desk.look(Question("BTC", AT, profile_named("crypto_perps_v1")), 10)
     assert asked == ["BTC"]

@@ -1,6 +1,7 @@
 """One signal through enrichment, with a real database and a venue behind a socket."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -23,7 +24,7 @@ from signals.claims import SignalClaim
 from signals.models import Signal, Source, Status
 from signals.panel import judges
 from tests.conftest import SignalFactory
-from tests.enrichment.conftest import Exchange
+from tests.enrichment.conftest import Exchange, forget
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,6 +108,123 @@ def test_a_healthy_signal_is_enriched_whole(sent: Sent) -> None:
     entry = TimelineEntry.objects.get(event_id=signal.pk, status="enriched")
     assert entry.details == {"duration_ms": stored.duration_ms, "profile": "trend_follow_v1", "quality": 1.0}
     assert set(stored.provenance["timeframes"]) == {"15m", "1h", "4h"}
+    assert all(0 <= error < 1e-6 for error in stored.provenance["timeframes"]["1h"]["warmup_err"].values())
+    assert set(stored.provenance["components"]) == {"mid", "candles_15m", "candles_1h", "candles_4h"}
+    assert all(re.fullmatch("[0-9a-f]{64}", one["reply_sha256"]) for one in stored.provenance["components"].values())
+    times = {
+        name: {"as_of": one["as_of"], "available_at": one["available_at"]} for name, one in stored.provenance["components"].items()
+    }
+    assert payload["data_timestamps"] == times
+
+
+@pytest.mark.parametrize(
+    ("profile", "requests"),
+    [
+        ("trend_follow_v1", {"meta": 1, "l2Book": 1, "candleSnapshot": 3}),
+        ("crypto_perps_v1", {"meta": 1, "l2Book": 1, "candleSnapshot": 3, "metaAndAssetCtxs": 1, "predictedFundings": 1}),
+        ("full_v1", {"meta": 1, "l2Book": 3, "candleSnapshot": 3, "metaAndAssetCtxs": 1, "predictedFundings": 1}),
+    ],
+)
+def test_each_profile_asks_each_question_once_and_is_whole(
+    sent: Sent, venue: Exchange, profile: str, requests: dict[str, int]
+) -> None:
+    signal = sent(feature_profile=profile)
+    assert run(signal)
+    stored = selectors.for_signal(signal)
+    assert stored is not None
+    assert stored.profile == profile
+    assert {endpoint: sum(coins.values()) for endpoint, coins in venue.requests().items()} == requests
+    payload = json.loads(stored.payload)
+    assert "dropped" not in payload
+    # A history of our own begins with the first snapshot; all else is there at once.
+    young = [] if profile == "trend_follow_v1" else ["oi_history_short:1h", "oi_history_short:24h"]
+    assert flags(signal) == {"missing_data": young, "stale_data": [], "out_of_range": [], "provider_errors": []}
+    assert None not in [value for frame in payload["timeframes"].values() for value in frame.values()]
+    assert None not in payload["market"].values()
+    missing = {name for name, value in payload.get("derivatives", {}).items() if value is None}
+    assert missing == ({"oi_change_1h_pct", "oi_change_24h_pct"} if young else set())
+    if profile == "full_v1":
+        assert None not in payload["order_book"]["imbalance"].values()
+        assert payload["levels"]["support"]
+        assert payload["levels"]["resistance"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes", "code", "facts"),
+    [
+        ({"max_age_s": 1}, {"ts_utc": now() - timedelta(seconds=200)}, "signal_too_old", {"max_age_s": 1}),
+        ({"max_future_s": 0}, {"ts_utc": now() + timedelta(hours=2)}, "signal_in_future", {"max_future_s": 0}),
+        ({"max_drift_bps": 20}, {"shift": "0.995"}, "price_drift", {"max_drift_bps": 20}),
+        ({"max_drift_atr": 0.01}, {"shift": "0.995"}, "price_drift", {"max_drift_atr": 0.01}),
+    ],
+)
+def test_a_source_is_held_to_limits_of_its_own(
+    sent: Sent, venue: Exchange, limits: dict[str, float], changes: dict[str, Any], code: str, facts: dict[str, float]
+) -> None:
+    Source.objects.create(name="strict", **limits)
+    shift = Decimal(changes.pop("shift", 1))
+    changes = {**changes, "entry_price": round(venue.price("BTC") * shift, 2)}
+    found = rejection(sent(source="strict", **changes))
+    assert found["code"] == code
+    assert facts.items() <= found.items()
+    if code == "price_drift":
+        assert found["drift_bps"] == pytest.approx(50, abs=15)
+    if "max_drift_atr" in limits:
+        assert found["drift_atr"] > 0.01
+    venue.heal()
+    if code == "price_drift":
+        assert run(sent(source="lenient", **changes))
+
+
+def test_a_wider_limit_of_a_source_lets_more_through(sent: Sent, venue: Exchange) -> None:
+    Source.objects.create(name="slow_desk", max_age_s=3_600, max_drift_bps=900)
+    late = {"ts_utc": now() - timedelta(minutes=20), "entry_price": round(venue.price("BTC") * Decimal("0.95"), 2)}
+    assert run(sent(source="slow_desk", **late))
+
+
+@pytest.mark.parametrize("limits", [{"max_drift_bps": 1}, {"max_drift_atr": 0.001}])
+def test_no_limit_holds_an_exit_back(sent: Sent, venue: Exchange, limits: dict[str, float]) -> None:
+    Source.objects.create(name="strict", **limits)
+    entry = round(venue.price("BTC") * Decimal("0.9"), 2)
+    closing = {"event_type": "CLOSE_SIGNAL", "signal_direction": "close_long", "liquidation_price": None}
+    assert run(sent(source="strict", entry_price=entry, **closing))
+
+
+@pytest.mark.parametrize(
+    ("match", "code", "lost", "empty"),
+    [
+        ({"endpoint": "metaAndAssetCtxs"}, "provider_down:context", "missing:context", "derivatives"),
+        ({"endpoint": "predictedFundings"}, "provider_down:predicted_funding", "missing:predicted_funding", None),
+    ],
+)
+def test_a_broken_component_leaves_the_rest(
+    sent: Sent, venue: Exchange, match: dict[str, str], code: str, lost: str, empty: str | None
+) -> None:
+    signal = sent(feature_profile="full_v1")
+    venue.faults({"kind": "status", "status": 503, "match": match})
+    assert run(signal)
+    assert flags(signal)["provider_errors"] == [code]
+    assert lost in flags(signal)["missing_data"]
+    stored = selectors.for_signal(signal)
+    assert stored is not None
+    payload = json.loads(stored.payload)
+    assert payload["timeframes"]["1h"]["n_bars"] == 1500
+    if empty:
+        assert payload[empty]["funding_1h"] is payload[empty]["mark"] is None
+
+
+def test_a_crossed_book_leaves_the_venues_mid_and_says_so(sent: Sent, venue: Exchange) -> None:
+    signal = sent(feature_profile="full_v1")
+    venue.put("data", {"coin": "BTC", "fault": "crossed_book"})
+    assert run(signal)
+    assert {"book_crossed:ticker", "book_crossed:book"} <= set(flags(signal)["provider_errors"])
+    assert {"missing:spread", "missing:book"} <= set(flags(signal)["missing_data"])
+    stored = selectors.for_signal(signal)
+    assert stored is not None
+    payload = json.loads(stored.payload)
+    assert payload["market"]["mid"] is not None
+    assert payload["market"]["spread_bps"] is None
+    assert payload["order_book"]["slippage_bps"] is None
     shown = json.loads(stored.series)
     assert (shown["interval"], len(shown["bars"])) == ("15m", 96)
     assert shown["bars"][-1][4] == pytest.approx(payload["timeframes"]["15m"]["close"], rel=1e-4)
@@ -192,6 +310,7 @@ def test_without_a_price_the_signal_waits_and_the_venues_wish_counts(sent: Sent,
     assert signal.not_before - now() == pytest.approx(timedelta(seconds=17), abs=timedelta(seconds=5))
     assert signal.next_attempt_at == signal.not_before
     venue.heal()
+    forget()
     Signal.objects.update(not_before=None)
     assert run(signal)
 
