@@ -15,10 +15,12 @@ from console.pages.viewing import PageView
 from core.clock import now
 from evaluation.models import EvaluationModel
 from publishing import selectors as stream
+from publishing.positions import lags
 from signals.hooks.selectors import silent_sources
 from signals.selectors import overdue, pulses
 
 MOST_REASONS = 8
+MOST_READERS = 20
 
 
 class SystemView(PageView):
@@ -55,6 +57,7 @@ def _seen() -> dict[str, Any]:
         "log": log,
         "kept": log.head - log.horizon,
         "clients": open_sockets(),
+        "readers": lags()[:MOST_READERS],
         "letters": _open_letters(),
         "models": [(model, health[model.name]) for model in models],
         "silent": silent_sources(),

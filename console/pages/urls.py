@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.templatetags.static import static
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
@@ -18,6 +19,8 @@ def addresses(start: Callable[[str], None]) -> list[URLPattern]:
     """Everything outside the API and the admin."""
     return [
         path("", RedirectView.as_view(pattern_name="pages:feed"), name="front"),
+        # Asked for by browsers on pages that name no icon.
+        path("favicon.ico", RedirectView.as_view(url=static("console/lens.svg"))),
         path("feed", FeedView.as_view(), name="feed"),
         path("events/<uuid:event_id>", SignalView.as_view(), name="signal"),
         path("events/<uuid:event_id>/live", LiveSignalView.as_view(), name="signal-live"),

@@ -4,14 +4,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.chromium import launched
 from tests.browser.visitor import visiting
 from tests.stack import ROOT, Lens, running
 
 FOLDER = ROOT / "docs" / "screenshots"
-SIZE = {"width": 1280, "height": 860}
+SIZE: ViewportSize = {"width": 1280, "height": 860}
+TALL: ViewportSize = {"width": 1280, "height": 1080}
 SIGNALS = [("BTC", "long"), ("ETH", "short"), ("SOL", "long"), ("BTC", "short"), ("ETH", "long"), ("SOL", "short")]
 LARGEST = 300_000
 
@@ -27,6 +28,7 @@ def main() -> int:
             expect(visitor.page.locator("#feed tbody tr")).to_have_count(3 * len(events))
             _kept(visitor.page, "feed")
             visitor.page.emulate_media(color_scheme="light")
+            visitor.page.set_viewport_size(TALL)
             visitor.go(f"/events/{_agreed(lens, events)}")
             visitor.page.wait_for_selector("[data-chart][data-state=drawn] canvas")
             _kept(visitor.page, "signal")
