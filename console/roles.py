@@ -1,7 +1,7 @@
 """Who may do what in the admin: three groups, made and kept up to date after every migration.
 
 viewer    sees everything but keys' secrets, which nobody sees
-operator  also requeues and closes dead letters, sends deliveries again, and pauses sources
+operator  also sends signals from the playground, requeues and closes dead letters, sends deliveries again, and pauses sources
 admin     also makes, changes and revokes keys, hooks and webhooks, and changes models, prices and budgets
 
 Accounts are made by a superuser: whoever could change accounts could make himself anything.
@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 
 OURS = ("access", "audit", "signals", "enrichment", "evaluation", "publishing", "admin")
-OPERATES = {"change_deadletter", "change_source", "change_webhookdelivery"}
+OPERATES = {"add_signal", "change_deadletter", "change_source", "change_webhookdelivery"}
 ADMINISTERS = {
     *("add_apikey", "change_apikey"),
     *("add_hooksource", "change_hooksource"),

@@ -73,6 +73,13 @@ class SourceAdmin(HouseAdmin[Source]):
     readonly_fields = ["name", "first_seen_at"]
     searched = ["name"]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A box in a list has no label beside it, so it is given its name."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "paused":
+            field.widget.attrs["aria-label"] = "Paused"
+        return field
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
