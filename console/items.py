@@ -128,6 +128,8 @@ def _rest(row: Decision) -> dict[str, Any]:
         "prompt_hash": row.prompt_hash,
         "payload_hash": row.payload_hash,
         "schema_hash": row.schema_hash,
+        "ungrounded_ratio": row.ungrounded_ratio,
+        "carried_from": row.carried_from and str(row.carried_from),
         "model_meta": row.model_meta,
     }
 

@@ -185,6 +185,8 @@ class RestedDecision(DecisionItem):
     prompt_hash: Hash
     payload_hash: Hash
     schema_hash: Hash
+    ungrounded_ratio: Annotated[Share | None, Field(description="Of the numbers cited as evidence; null when none was.")]
+    carried_from: Annotated[UUID | None, Field(description="The decision of an earlier round that was taken over.")]
     model_meta: dict[str, Any]
 
 

@@ -27,6 +27,8 @@ model_errors = Counter("lens_model_errors", "Answers that were not ok, by decisi
 model_tokens = Counter("lens_model_tokens", "Tokens used.", ["model", "direction"])
 breaker_open = Gauge("lens_model_breaker_open", "1 while a model is not asked.", ["model"], multiprocess_mode="mostrecent")
 signals_degraded = Counter("lens_signals_degraded", "Verdicts that are the fallback: no model answered.", ["reason"])
+for _reason in ("no_answers", "no_models"):
+    signals_degraded.labels(reason=_reason)  # there from the start, or an alert on its growth would miss the first
 model_cost = Counter("lens_model_cost_usd", "Money spent on answers.", ["model"])
 provider_requests = Counter("lens_provider_requests", "Requests to market data providers.", ["provider", "endpoint", "status"])
 provider_latency = Histogram("lens_provider_latency_seconds", "Provider answer time.", ["provider", "endpoint"], buckets=_FAST)

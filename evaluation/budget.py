@@ -8,9 +8,9 @@ once, what is spent and set aside never passes the cap. A model to which no budg
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -31,7 +31,7 @@ WITH wanted AS (
     RETURNING id, scope, name
 ), held AS (
     INSERT INTO evaluation_reservation (spend_id, token, amount_usd, until)
-    SELECT id, %(token)s, %(amount)s, now() + %(lease)s FROM took
+    SELECT id, %(token)s, %(amount)s, %(until)s FROM took
 )
 SELECT scope, name, id FROM took
 """
@@ -66,6 +66,18 @@ class Limit:
         return f"{self.scope} {self.name}".strip()
 
 
+class Held(Protocol):
+    """A lease: its token, and until when it is held by the database's clock."""
+
+    @property
+    def token(self) -> UUID:
+        """Names it."""
+
+    @property
+    def until(self) -> datetime:
+        """Past it anybody may take the work over, and its money."""
+
+
 @dataclass(frozen=True)
 class Hold:
     """Money set aside under a lease's token, on these rows of spending."""
@@ -90,15 +102,15 @@ def applying(model: EvaluationModel, source: str) -> list[Limit]:
     return [Limit(*key, usd) for key, usd in ({key: found[key] for key in keys if key in found} | own).items()]
 
 
-def reserve(token: UUID, amount: Decimal, limits: Sequence[Limit], lease: timedelta) -> Hold | Limit:
-    """The money set aside within every one of the limits, or the first that has no room; then in none.
+def reserve(amount: Decimal, limits: Sequence[Limit], lease: Held) -> Hold | Limit:
+    """The money set aside within every one of the limits for as long as the lease, or the first that has no room; then in none.
 
     What leases that ran out had set aside is given back before anybody is refused.
     """
-    outcome = _try(token, amount, limits, lease)
+    outcome = _try(amount, limits, lease)
     if isinstance(outcome, Limit):
         release()
-        outcome = _try(token, amount, limits, lease)
+        outcome = _try(amount, limits, lease)
     return outcome
 
 
@@ -114,14 +126,14 @@ def release() -> None:
         cursor.execute(_RELEASE)
 
 
-def _try(token: UUID, amount: Decimal, limits: Sequence[Limit], lease: timedelta) -> Hold | Limit:
+def _try(amount: Decimal, limits: Sequence[Limit], lease: Held) -> Hold | Limit:
     arguments: dict[str, Any] = {
         "scopes": [limit.scope for limit in limits],
         "names": [limit.name for limit in limits],
         "caps": [limit.usd for limit in limits],
         "amount": amount,
-        "token": token,
-        "lease": lease,
+        "token": lease.token,
+        "until": lease.until,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_RESERVE, arguments)
@@ -130,4 +142,4 @@ def _try(token: UUID, amount: Decimal, limits: Sequence[Limit], lease: timedelta
         if short:
             transaction.set_rollback(True)
             return short[0]
-    return Hold(token, list(took.values()))
+    return Hold(lease.token, list(took.values()))

@@ -53,9 +53,9 @@ WITH due AS (
      WHERE mine.status = ''
        AND (mine.lease_until IS NULL OR mine.lease_until < now())
        AND (mine.not_before IS NULL OR mine.not_before <= now())
-    RETURNING id, signal_id, evaluation, claims, attempts, claimed_at
+    RETURNING id, signal_id, evaluation, claims, attempts, claimed_at, lease_until
 )
-SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failures, now() AS clock,
+SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failures, won.lease_until AS held_until, now() AS clock,
        LEAST(won.claimed_at, (SELECT min(d.claimed_at) FROM evaluation_decision d
                                WHERE d.signal_id = won.signal_id AND d.evaluation = won.evaluation)) AS first_claim
   FROM due JOIN won ON true
@@ -172,7 +172,7 @@ def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> Evaluati
         payload=won.frozen_payload,
         payload_hash=won.frozen_hash,
         model=model,
-        lease=Lease(won.decision_id, arguments["token"], won, name),
+        lease=Lease(won.decision_id, arguments["token"], won.held_until, won, name),
         tries=won.failures,
         claims=won.starts,
         ends_at=asked_at + (deadline_from(won, won.first_claim) - won.clock).total_seconds(),

@@ -97,7 +97,7 @@ def _terms(held: EvaluationClaim, model: EvaluationModel, prompt: Prompt) -> Ter
     if rates is None:
         raise _Hindrance("budget_denied", f"The budget {limits[0]} cannot be kept: nobody has said what this model costs.")
     worst = worst_case(rates, prompt, model.max_tokens)
-    hold = budget.reserve(held.lease.token, worst[0] + worst[1], limits, lease_for(model))
+    hold = budget.reserve(worst[0] + worst[1], limits, held.lease)
     if isinstance(hold, budget.Limit):
         raise _Hindrance("budget_denied", f"The budget {hold} has no room for this call today.")
     held.bill.hold = hold

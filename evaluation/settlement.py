@@ -7,7 +7,7 @@ knows it. One statement then writes the decision, what it cost, its timeline ent
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -78,6 +78,7 @@ class Lease:
 
     decision_id: UUID
     token: UUID
+    until: datetime
     signal: Signal
     model: str
 

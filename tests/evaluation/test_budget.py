@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.models import TimelineEntry
+from core.clock import now
 from core.ids import uuid7
 from evaluation import budget
 from evaluation.budget import Hold, Limit
-from evaluation.models import Budget, EvaluationModel, ModelCall, Price, Reservation, Spend
-from evaluation.selectors import forget_registry
+from evaluation.claims import claim
+from evaluation.models import Budget, Decision, EvaluationModel, ModelCall, Price, Reservation, Spend
+from evaluation.prices import worst_case
+from evaluation.prompting import render
+from evaluation.selectors import forget_registry, rates_of
 from signals.models import Signal
 from tests.evaluation.conftest import Simulator
 from tests.evaluation.test_judging import decision, in_parallel, make_claimable, run
@@ -28,7 +33,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Register = Callable[..., EvaluationModel]
 Enriched = Callable[..., Signal]
-LEASE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Twenty seconds from now."""
+
+    token: UUID = field(default_factory=uuid7)
+    until: datetime = field(default_factory=lambda: now() + timedelta(seconds=20))
+
+
 NOTHING = Decimal(0)
 
 
@@ -48,7 +62,7 @@ def priced(model: EvaluationModel, **rates: Any) -> EvaluationModel:
 
 
 def hold(amount: str, *limits: Limit) -> Hold | Limit:
-    return budget.reserve(uuid7(), Decimal(amount), limits, LEASE)
+    return budget.reserve(Decimal(amount), limits, Lease())
 
 
 def spend(of: Limit) -> Spend:
@@ -124,13 +138,13 @@ class _Worker:
     def work(self) -> None:
         for _ in range(6):
             amount = Decimal(self._random.randint(1, 40)) / 100
-            token: UUID = uuid7()
-            held = budget.reserve(token, amount, self._limits, LEASE)
+            lease = Lease()
+            held = budget.reserve(amount, self._limits, lease)
             if isinstance(held, Limit):
                 continue
             fate = self._random.random()
             if fate < 0.2:
-                Reservation.objects.filter(token=token).update(until=Now() - timedelta(seconds=1))
+                Reservation.objects.filter(token=lease.token).update(until=Now() - timedelta(seconds=1))
             else:
                 cost = amount * Decimal(self._random.randint(0, 100)) / 100
                 budget.settle(held, cost)
@@ -246,3 +260,24 @@ def test_the_same_bill_is_booked_once(register: Register, enriched: Enriched) ->
     before = spend(total).spent_usd
     held.settle(held.outcome)
     assert (spend(total).spent_usd, ModelCall.objects.count()) == (before, 1)
+
+
+def test_who_takes_over_from_a_dead_worker_finds_its_money_free(register: Register, enriched: Enriched) -> None:
+    priced(register())
+    signal = enriched("chatgpt")
+    dead = claim(str(signal.pk), "chatgpt")
+    assert dead is not None
+    assert dead.model is not None
+    rates = rates_of(dead.model)
+    assert rates is not None
+    worst = worst_case(rates, render(dead.payload, dead.payload_hash, signal.event_type, "core_v1"), dead.model.max_tokens)
+    only = Limit("model", "chatgpt", sum(worst, NOTHING) * Decimal("1.5"))
+    EvaluationModel.objects.update(daily_budget_usd=only.usd)
+    forget_registry()
+    assert isinstance(budget.reserve(sum(worst, NOTHING), [only], dead.lease), Hold)
+    passed = now() - timedelta(seconds=1)
+    Decision.objects.update(lease_until=passed)
+    Reservation.objects.update(until=passed)
+    run(str(signal.pk), "chatgpt")
+    assert decision(signal).status == "ok"
+    assert spend(only).reserved_usd == 0
