@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from console import retention
 from console.rollup import fold
 
 
@@ -9,3 +10,9 @@ from console.rollup import fold
 def fold_hours() -> None:
     """Keep the models' hours up to date."""
     fold()
+
+
+@shared_task(name="console.beat.prune")
+def prune() -> None:
+    """Remove what is older than its keep."""
+    retention.prune_all()

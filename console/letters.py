@@ -29,6 +29,7 @@ from signals.models import Signal, Status
 from signals.selectors import buried
 
 CHUNK = 100
+SIGNAL_STAGES = {"enrich", "conclude", "publish"}
 MOST_AT_ONCE = 1_000
 # So many signals a second come back when many are brought back at once; fewer than that start at once.
 SPREAD_PER_S = 20
@@ -95,8 +96,8 @@ def settle(letter_id: UUID, to: DeadLetter.Status, actor: str, note: str) -> boo
         if not close(letter_id, to, actor=actor, note=note):
             return False
         letter = DeadLetter.objects.get(pk=letter_id)
-        # A letter about a webhook speaks of a delivery; what becomes of its signal is another matter.
-        dead = buried(letter.event_id) if letter.stage != WEBHOOK else Signal.objects.none()
+        # A letter about a webhook speaks of a delivery, one about an evaluation of a model: the signal did not die of either.
+        dead = Signal.objects.none() if letter.stage in {WEBHOOK, "evaluate"} else buried(letter.event_id)
         signal = dead.select_for_update(no_key=True).first()
         if signal is not None:
             advance(signal, Status.FAILED, details={f"{to}_by": actor, "letter": str(letter_id)})

@@ -140,6 +140,7 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {
     "resume-stalled": {"task": "signals.beat.resume_stalled", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
+    "prune": {"task": "console.beat.prune", "schedule": 86_400.0, "options": {"expires": 3_600, "queue": "control"}},
     "prune-stream": {"task": "publishing.beat.prune_stream", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
     "keep-interest": {"task": "enrichment.beat.keep_interest", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
     "fold-hours": {"task": "console.beat.fold_hours", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},

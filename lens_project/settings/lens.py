@@ -59,6 +59,7 @@ class LensSettings(BaseSettings):
 
     heartbeat_s: Annotated[float, Field(ge=0.1, le=300)] = 5
     stream_retention_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    retention_days: Annotated[int, Field(ge=1, le=3_650)] = 365
     ws_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     ws_patience_s: Annotated[float, Field(ge=0.1, le=300)] = 10
 

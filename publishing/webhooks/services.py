@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Value
+from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Now
 
 from audit.models import DeadLetter
@@ -114,8 +114,13 @@ def try_out(endpoint: WebhookEndpoint) -> Answer:
 
 
 def prune(before: datetime) -> int:
-    """Deliveries that came to their end before then; returns how many. Call again while it returns BATCH."""
-    old = WebhookDelivery.objects.filter(ended_at__lt=before).order_by("ended_at").values("pk")[:BATCH]
+    """Deliveries that came to their end before then; returns how many. Call again while it returns BATCH.
+
+    One whose dead letter still waits for a person is kept: it is what a retry would send.
+    """
+    waiting = DeadLetter.objects.filter(pk=OuterRef("letter"), status=DeadLetter.Status.OPEN)
+    ended = WebhookDelivery.objects.filter(ended_at__lt=before).exclude(Exists(waiting))
+    old = ended.order_by("ended_at").values("pk")[:BATCH]
     return WebhookDelivery.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]
 
 

@@ -1,0 +1,127 @@
+"""The commands for people on call: say what is wrong, send what is owed, remove what nobody needs – and nothing else."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db.models.functions import Now
+
+from audit.models import DeadLetter, TimelineEntry
+from console import retention
+from core.clock import now
+from evaluation.models import Decision, EvaluationModel
+from publishing.models import Frame
+from signals.models import Signal, Status
+from tests.conftest import SignalFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LONG_AGO = now() - timedelta(days=400)
+
+
+def run(*arguments: str) -> Any:
+    out = StringIO()
+    call_command(*arguments, "--json", stdout=out, stderr=StringIO())
+    return json.loads(out.getvalue())
+
+
+def aged(signal: Signal, **columns: Any) -> Signal:
+    given = {"received_at": LONG_AGO, "status": Status.PUBLISHED, "next_attempt_at": None, **columns}
+    Signal.objects.filter(pk=signal.pk).update(**given)
+    return signal
+
+
+def test_old_signals_go_with_all_that_hangs_on_them(judged: Callable[..., Signal], make_signal: SignalFactory) -> None:
+    old, young = aged(judged()), make_signal()
+    Frame.objects.all().delete()
+    DeadLetter.objects.create(event_id=old.pk, stage="enrich", reason_code="x", status="resolved", created_at=LONG_AGO)
+    looked = run("prune", "--dry-run")
+    assert (looked["old"]["signals"], looked["removed"]["signals"]) == (1, 0)
+    assert run("prune", "--yes")["removed"]["signals"] == 1
+    assert [signal.pk for signal in Signal.objects.all()] == [young.pk]
+    assert not Decision.objects.exists()
+    assert not DeadLetter.objects.exists()
+    assert not TimelineEntry.objects.filter(event_id=old.pk).exists()
+    assert TimelineEntry.objects.filter(event_id=young.pk).exists()
+
+
+@pytest.mark.parametrize("letter", ["open", "requeued"])
+def test_what_an_unclosed_letter_needs_stays(make_signal: SignalFactory, letter: str) -> None:
+    signal = aged(make_signal())
+    DeadLetter.objects.create(event_id=signal.pk, stage="enrich", reason_code="x", status=letter, created_at=LONG_AGO)
+    retention.prune_all()
+    assert (Signal.objects.count(), DeadLetter.objects.count()) == (1, 1)
+
+
+def test_what_the_stream_still_shows_stays_and_goes_with_it(judged: Callable[..., Signal]) -> None:
+    aged(judged())
+    retention.prune_all()
+    assert Signal.objects.count() == 1
+    Frame.objects.update(created_at=LONG_AGO)
+    retention.prune_all()
+    assert (Frame.objects.count(), Signal.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.ENRICHED, Status.EVALUATED, Status.DLQ])
+def test_what_is_not_settled_stays(make_signal: SignalFactory, status: Status) -> None:
+    aged(make_signal(), status=status)
+    retention.prune_all()
+    assert Signal.objects.count() == 1
+
+
+def test_the_keep_is_a_setting(make_signal: SignalFactory, settings: Any) -> None:
+    aged(make_signal(), received_at=now() - timedelta(days=10))
+    retention.prune_all()
+    assert Signal.objects.count() == 1
+    settings.LENS = settings.LENS.model_copy(update={"retention_days": 9})
+    retention.prune_all()
+    assert Signal.objects.count() == 0
+
+
+def test_more_than_a_chunk_goes_chunk_by_chunk(make_signal: SignalFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "CHUNK", 2)
+    for _ in range(5):
+        aged(make_signal())
+    assert list(retention.prune("signals", retention.expiry())) == [2, 2, 1]
+
+
+@pytest.mark.parametrize("command", [["prune"], ["resume_stalled"], ["retry_dlq", "--stage", "enrich"]])
+def test_nothing_is_done_unasked_when_nobody_can_be_asked(make_signal: SignalFactory, command: list[str]) -> None:
+    aged(make_signal(), received_at=LONG_AGO)
+    stuck = make_signal()
+    Signal.objects.filter(pk=stuck.pk).update(next_attempt_at=Now() - timedelta(minutes=2))
+    DeadLetter.objects.create(event_id=stuck.pk, stage="enrich", reason_code="x")
+    with pytest.raises(CommandError) as refused:
+        run(*command)
+    assert refused.value.returncode == 2
+    assert Signal.objects.count() == 2
+
+
+def test_overdue_work_is_sent_again(make_signal: SignalFactory) -> None:
+    stuck = make_signal()
+    Signal.objects.filter(pk=stuck.pk).update(next_attempt_at=Now() - timedelta(minutes=2))
+    assert run("resume_stalled", "--dry-run") == {"overdue": 1, "looked_at": 0, "dry_run": True}
+    assert run("resume_stalled", "--yes")["looked_at"] == 1
+    assert Signal.objects.get().dispatches == 1
+
+
+def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(make_signal: SignalFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOBODY_API_KEY", raising=False)
+    given = {"vendor": "openai_compatible", "model_id": "x", "base_url": "http://127.0.0.1:9/v1"}
+    EvaluationModel.objects.create(name="keyless", key_env="NOBODY_API_KEY", **given)
+    stuck = make_signal()
+    Signal.objects.filter(pk=stuck.pk).update(next_attempt_at=Now() - timedelta(minutes=2))
+    out = StringIO()
+    with pytest.raises(CommandError) as said:
+        call_command("doctor", "--json", stdout=out, stderr=StringIO())
+    assert said.value.returncode == 4
+    found = {one["name"]: one for one in json.loads(out.getvalue())["findings"]}
+    assert {name for name in ("postgres", "migrations", "redis", "clock", "disk") if found[name]["state"] != "ok"} == set()
+    assert (found["worker"]["state"], "worker-core" in found["worker"]["seen"]) == ("down", True)
+    assert "NOBODY_API_KEY" in found["models"]["seen"]
+    assert (found["stalled"]["state"], "resume_stalled" in found["stalled"]["mend"]) == ("wrong", True)
+    assert [one["name"] for one in found.values() if one["state"] != "ok" and not one["mend"]] == []
