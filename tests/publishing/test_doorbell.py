@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.conf import LazySettings
 
+from core import telemetry
 from publishing import stream
 from publishing.stream import Doorbell, listen
 
@@ -45,6 +46,7 @@ def test_without_redis_ringing_neither_waits_nor_raises(settings: LazySettings) 
         bell.ring(head)
     assert time.monotonic() - began < 1
     assert eventually(lambda: bell.lost > 0)
+    assert telemetry.wakeups_lost.labels(seen_by="sender")._value.get() >= bell.lost
     assert bell.head == 999
 
 

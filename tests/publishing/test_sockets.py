@@ -14,6 +14,7 @@ from django.test import Client
 from access.models import ApiKey, Scope
 from access.services import revoke_key
 from access.throttling import PEER_FACTOR
+from core import telemetry
 from core.clock import now
 from publishing import consumers
 from publishing.models import Frame, StreamHead
@@ -333,10 +334,13 @@ async def test_a_lost_doorbell_costs_a_tick_and_nothing_else(
 ) -> None:
     monkeypatch.setattr("publishing.stream.ring", lambda head: None)
     await socket.subscribe()
+    found = telemetry.wakeups_lost.labels(seen_by="reader")
+    before = found._value.get()
     asked_at = now()
     await in_database(publish)
     assert (await socket.hear())["seq"] == 1
     assert now() - asked_at < timedelta(seconds=2)
+    assert found._value.get() == before + 1
 
 
 # ── what ends it ─────────────────────────────────────────────────────────────
