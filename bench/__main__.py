@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from bench import fanout, ingest
+from bench import evaluation, fanout, ingest
 from bench.meter import cost
 from console.load import Run, drive, quantile
 from sandbox.stack import Stack
@@ -36,6 +36,10 @@ def main() -> None:
             _warm(stack.facts)
             if options.fanout:
                 fanout.measure(stack, options.seconds)
+                return
+            if options.evaluation:
+                steps = [(options.rate, options.model_latency)] if options.rate else evaluation.STEPS
+                evaluation.measure(stack, steps, options.seconds)
                 return
             if options.ingest:
                 prices = httpx2.post(stack.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json()
@@ -104,6 +108,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="signals a second (default: the standard set)")
     parser.add_argument("--ingest", action="store_true", help="the gateway alone")
     parser.add_argument("--fanout", action="store_true", help="the decision stream alone")
+    parser.add_argument("--evaluation", action="store_true", help="what Lens adds to its models, and how many calls it holds")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--model-latency", type=float, default=0, help="seconds the simulated models take")
     return parser.parse_args()
