@@ -40,7 +40,8 @@ class _Verdict(Wire):
     @property
     def refusal(self) -> str | None:
         """The filter's reason with the categories it blocked; None when it did not speak."""
-        reason = self.blockReason or (self.finishReason if self.finishReason in _FILTERED else "")
+        unnamed = "BLOCKED" if self.blockReasonMessage else ""
+        reason = self.blockReason or unnamed or (self.finishReason if self.finishReason in _FILTERED else "")
         if not reason:
             return None
         blocked = [f"{rating.category} {rating.probability}" for rating in self.safetyRatings if rating.blocked]
