@@ -9,7 +9,7 @@ RUNTIME := requirements.txt requirements-sandbox.txt
 NO_SERVERS := DATABASE_URL=postgresql://none@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1 DJANGO_SECRET_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench docs pins clean
+.PHONY: help run demo test lint bench faults docs pins clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.dev ## Style, types, storeys, pending migrations, system checks
 
 bench: $(VENV)/.dev ## Measure; prints figures and asserts none
 	@$(PY) -m bench
+
+faults: $(VENV)/.dev ## The whole fault matrix (half an hour); writes docs/faults.md
+	@$(PY) -m tests.faults
 
 docs: $(VENV)/.dev ## The handbook as HTML in docs/_build
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build

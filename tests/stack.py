@@ -38,10 +38,16 @@ class Lens:
         self.http.close()
         self.world.close()
 
+    def prices(self) -> dict[str, str]:
+        """Every coin's present mid."""
+        return dict(self.world.post(self.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json())
+
     def body(self, **changes: Any) -> dict[str, Any]:
         """A long at the present mid of its coin (BTC where the coin has none)."""
-        symbol = changes.get("symbol", "BTC")
-        mids = self.world.post(self.facts["simulators"]["exchange"] + "/info", json={"type": "allMids"}).json()
+        return self.body_at(self.prices(), **changes)
+
+    def body_at(self, mids: dict[str, str], symbol: str = "BTC", **changes: Any) -> dict[str, Any]:
+        """The same at mids read before."""
         entry = Decimal(mids.get(symbol, mids["BTC"]))
         fields = {
             "event_type": "OPEN_SIGNAL",
@@ -91,6 +97,11 @@ class Lens:
             listener.say({"op": "subscribe", "id": 1, "filter": {}, **subscription})
             listener.until(lambda frame: frame["type"] == "subscribed")
             yield listener
+
+    def head(self) -> dict[str, Any]:
+        """The stream's `epoch` and `head_seq`."""
+        page = self.http.get("/api/v1/decisions/stream", params={"limit": 1}).json()
+        return {"epoch": page["epoch"], "head_seq": page["head_seq"]}
 
     def frames(self) -> list[dict[str, Any]]:
         """The whole stream over REST."""
