@@ -190,7 +190,8 @@ def test_probes_and_metrics_tell_the_truth(lens: Lens) -> None:
     lens.settled([event_id])
     assert httpx2.get(lens.facts["http"] + "/health").json() == {"status": "ok"}
     ready = httpx2.get(lens.facts["http"] + "/ready")
-    assert (ready.status_code, set(ready.json()["dependencies"].values())) == (200, {"ok", "exact"})
+    assert (ready.status_code, set(ready.json()["dependencies"].values())) == (200, {"ok", "exact", "unused"})
+    assert ready.json()["dependencies"]["webhooks"] == "unused"
     text = httpx2.get(lens.facts["http"] + "/metrics").text
     for series in (
         'lens_signals_received_total{source="desk_7"}',
@@ -257,7 +258,8 @@ def test_work_that_is_given_up_is_heard_kept_and_can_be_brought_back(lens: Lens)
         assert (told["decision"], told["fallback"], told["data"]["reason"]) == ("IGNORE", True, "provider_refused")
         lens.unscript("exchange", "faults")
         counted = json.loads(lens.manage("retry_dlq", "--event", event_id, "--yes", "--json"))
-        assert counted == {"selected": {"enrich/provider_refused": 1}, "requeued": 1, "dry_run": False}
+        assert counted["counts"] == [{"stage": "enrich", "reason_code": "provider_refused", "count": 1}]
+        assert (counted["selected"], counted["requeued"], counted["dry_run"]) == (1, 1, False)
         heard = listener.until(lambda frame: frame["type"] == "verdict" and frame["event_id"] == event_id)
     assert (heard["evaluation"], heard["fallback"]) == (1, False)
     assert lens.event(event_id)["status"] == "published"
