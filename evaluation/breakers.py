@@ -1,6 +1,6 @@
 """A circuit breaker per model, shared by all processes: a vendor that is down is not asked, and delays nobody.
 
-closed ──▶ five transient failures in a row, or one refusal that waiting cannot mend (key, quota, model) ──▶ open
+closed ──▶ five failures in a row that may pass, or one refusal that waiting cannot mend (key, quota, model) ──▶ open
 open ──▶ after 30 s one call, anywhere, may try ──▶ an answer closes it, a failure keeps it open for another 30 s
 
 Every process reads the rows at most once a second. A closed breaker costs an evaluation nothing: what an answer has to undo is
@@ -17,6 +17,7 @@ from django.db import connection
 
 from core import telemetry
 from core.errors import LensError, Transient
+from evaluation.ports import Unanswered
 from evaluation.remembered import Remembered
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def lets_through(model: str, lease: timedelta) -> bool:
 def failed(model: str, error: LensError) -> None:
     """Note a failed call, in the caller's transaction. One that says nothing about the vendor's health changes nothing."""
     lasting = error.code in _LASTING
-    if not lasting and not isinstance(error, Transient):
+    if not lasting and not isinstance(error, Transient | Unanswered):
         return
     arguments: dict[str, Any] = {"model": model, "lasting": lasting, "cause": error.code[:50], "most": FAILURES_TO_OPEN}
     with connection.cursor() as cursor:

@@ -26,6 +26,7 @@ from signals.claims import facts
 from signals.models import Signal, Status
 
 LEASE_MARGIN = timedelta(seconds=5)
+TO_SETTLE = timedelta(seconds=1)
 # For a model that is no longer registered: its claim only writes that down.
 BARE_LEASE = timedelta(seconds=10)
 MOST_CLAIMS = 3
@@ -66,7 +67,8 @@ SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failu
 class EvaluationClaim:
     """A leased evaluation. `bill` is what it has cost so far, `outcome` what is to be written once it is known.
 
-    `ends_at` is the round's deadline on this process's monotonic clock. After the work, `settled` says that the decision stands
+    `ends_at` is the round's deadline and `safe_until` the instant from which somebody else may ask this model, less the time to
+    settle, both on this process's monotonic clock. After the work, `settled` says that the decision stands
     and was written here, `completes` that it was the last one expected.
     """
 
@@ -78,6 +80,7 @@ class EvaluationClaim:
     tries: int
     claims: int
     ends_at: float
+    safe_until: float
     tell: Tell | None = None
     stage: str = "evaluate"
     policy: Policy = BRIEF
@@ -91,6 +94,11 @@ class EvaluationClaim:
     def left_s(self) -> float:
         """Seconds until the round ends."""
         return self.ends_at - time.monotonic()
+
+    @property
+    def safe_s(self) -> float:
+        """Seconds during which a call is this worker's alone."""
+        return self.safe_until - time.monotonic()
 
     @property
     def poisonous(self) -> bool:
@@ -156,13 +164,14 @@ def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> Evaluati
     """
     asked_at = time.monotonic()
     model = registered(name)
+    lease = lease_for(model)
     arguments: dict[str, Any] = {
         "id": uuid7(),
         "signal": event_id,
         "status": Status.ENRICHED,
         "model": name,
         "token": uuid7(),
-        "lease": lease_for(model),
+        "lease": lease,
     }
     won: Any = next(iter(Signal.objects.raw(_CLAIM, arguments)), None)
     if won is None:
@@ -176,6 +185,7 @@ def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> Evaluati
         tries=won.failures,
         claims=won.starts,
         ends_at=asked_at + (deadline_from(won, won.first_claim) - won.clock).total_seconds(),
+        safe_until=asked_at + (lease - TO_SETTLE).total_seconds(),
         tell=tell,
         columns={"payload_hash": won.frozen_hash},
     )

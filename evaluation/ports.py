@@ -93,12 +93,20 @@ class Unreadable(Permanent):
         self.raw = raw
 
 
+class Unanswered(Permanent):
+    """The question went out and no answer came back. The vendor may have done the work, so it is not asked again."""
+
+
 class ModelClient(Protocol):
     """One way of asking. Shared by many threads; retries nothing; obeys `limits.timeout_s` whatever the server does."""
+
+    def prepare(self) -> None:
+        """Have ready what the first question would have to make. Says nothing to the vendor. Raises Permanent `auth_failed`."""
 
     def ask(self, prompt: Prompt, limits: Limits) -> Reply:
         """The reply, however odd its text.
 
-        Raises Transient `timeout`, `rate_limited` (with retry_after when stated) or `provider_down`, and Permanent `auth_failed`,
-        `model_not_found`, `insufficient_quota`, `bad_request`, `host_not_allowed`, or Unreadable (`bad_reply`).
+        Raises Transient `timeout`, `rate_limited` (with retry_after when stated) or `provider_down`, Unanswered `timeout` or
+        `provider_down` when nobody knows whether the call will be billed, Permanent `auth_failed`, `model_not_found`,
+        `insufficient_quota`, `bad_request`, `host_not_allowed`, or Unreadable (`bad_reply`).
         """

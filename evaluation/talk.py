@@ -6,17 +6,17 @@ from decimal import Decimal
 
 from core import telemetry
 from core.canonical import digest
-from core.errors import LensError
+from core.errors import LensError, Transient
 from evaluation.claims import EvaluationClaim
 from evaluation.clients import client_for
 from evaluation.models import EvaluationModel, ModelCall
 from evaluation.parsing import Failure, Parsed, bounded
-from evaluation.ports import Limits, Prompt, Reply, Unreadable
+from evaluation.ports import Limits, Prompt, Reply, Unanswered, Unreadable
 from evaluation.prices import Rates, Usage, cost
 
 # With less than this left, asking once more is money for nothing.
 LEAST_FOR_REPAIR_S = 0.5
-# A vendor that answers so has done no work. After a time-out it may have done all of it: then the worst case is booked.
+# A vendor that answers so has done no work. Without an answer it may have done all of it: then the worst case is booked.
 _REFUSALS = frozenset({"rate_limited", "auth_failed", "model_not_found", "insufficient_quota", "bad_request", "host_not_allowed"})
 _UNBILLED = _REFUSALS | {"provider_down"}
 
@@ -30,14 +30,17 @@ class Terms:
 
 
 class Talk:
-    """One conversation with one model."""
+    """One conversation with one model. Raises Transient `timeout` when it could outlast the lease: then two would be paid for."""
 
     def __init__(self, held: EvaluationClaim, model: EvaluationModel, terms: Terms) -> None:
         self._held = held
         self._model = model
         self._terms = terms
         self._client = client_for(model.vendor, model.endpoint)
-        self._ends_at = time.monotonic() + min(model.timeout_ms / 1000, held.left_s)
+        timeout_s = min(model.timeout_ms / 1000, held.left_s)
+        if held.safe_s < timeout_s:
+            raise Transient("timeout", "The worker was held up until there was no time left to ask the model safely.")
+        self._ends_at = time.monotonic() + timeout_s
 
     def ask(self, prompt: Prompt, *, repair: bool = False) -> Reply:
         """The reply. Raises the client's errors, the failed call on record."""
@@ -88,7 +91,7 @@ class Talk:
         _keep_text(call, error.raw if isinstance(error, Unreadable) else "")
         call.cost_usd = Decimal(0) if error.code in _REFUSALS else None
         self._held.bill.failure = error
-        if error.code not in _UNBILLED:
+        if error.code not in _UNBILLED or isinstance(error, Unanswered):
             self._held.bill.cost_usd += self._terms.worst[call.repair]
 
     def _record(self, call: ModelCall, reply: Reply) -> None:

@@ -74,10 +74,12 @@ class Anthropic(VendorClient):
 
     errors = (anthropic.APIError,)
 
-    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+    def _sdk(self, key: str) -> anthropic.Anthropic:
         address = (self.endpoint.base_url or home_of("anthropic")).rstrip("/").removesuffix("/v1")
-        client = kept("anthropic", address, key, partial(_client, address, key))
-        body = self._body(prompt, limits)
+        return kept("anthropic", address, key, partial(_client, address, key))
+
+    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+        body, client = self._body(prompt, limits), self._sdk(key)
         response = client.post("/v1/messages", body=body, cast_to=httpx2.Response, options={"timeout": limits.timeout_s})
         return Answered(response.content, response.headers.get("request-id", ""))
 
@@ -105,7 +107,7 @@ class Anthropic(VendorClient):
     def _trouble(self, error: Exception) -> Trouble:
         if isinstance(error, anthropic.APIStatusError):
             return stainless.trouble(error)
-        raise stainless.broken_line(error, late=isinstance(error, anthropic.APITimeoutError))
+        raise stainless.broken_line(error.__cause__)
 
     def _read(self, answered: Answered) -> Reply:
         message = answered.as_(_Message)

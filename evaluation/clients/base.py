@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -57,6 +57,10 @@ class VendorClient(ABC):
     endpoint: Endpoint
     errors: ClassVar[tuple[type[Exception], ...]] = ()
 
+    def prepare(self) -> None:
+        """See ModelClient."""
+        self._sdk(self._key())
+
     def ask(self, prompt: Prompt, limits: Limits) -> Reply:
         """See ModelClient."""
         key = self._key()
@@ -70,12 +74,16 @@ class VendorClient(ABC):
         return self._read(answered)
 
     @abstractmethod
+    def _sdk(self, key: str) -> Any:
+        """The vendor's SDK client for this address and key, shared by all who use them."""
+
+    @abstractmethod
     def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
         """Ask through the vendor's SDK. Raises one of `errors`."""
 
     @abstractmethod
     def _trouble(self, error: Exception) -> Trouble:
-        """The SDK's error in common terms. Raises Transient for a broken line or a deadline that passed."""
+        """The SDK's error in common terms. Raises Transient or Unanswered where there was no answer at all."""
 
     @abstractmethod
     def _read(self, answered: Answered) -> Reply:

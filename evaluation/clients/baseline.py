@@ -56,6 +56,9 @@ class Baseline:
 
     endpoint: Endpoint
 
+    def prepare(self) -> None:
+        """See ModelClient; there is nothing to make."""
+
     def ask(self, prompt: Prompt, limits: Limits) -> Reply:
         """See ModelClient; it never fails."""
         return Reply(canonical(opinion(read(prompt.payload))), model_version=VERSION)

@@ -30,10 +30,12 @@ class Google(VendorClient):
     # The SDK lets the transport's errors through, and those of a body it cannot decode.
     errors = (errors.APIError, httpx2.HTTPError, ValueError, RecursionError)
 
-    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+    def _sdk(self, key: str) -> genai.Client:
         address = (self.endpoint.base_url or home_of("google")).rstrip("/")
-        client = kept("google", address, key, partial(_client, address, key))
-        generated = client.models.generate_content(
+        return kept("google", address, key, partial(_client, address, key))
+
+    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+        generated = self._sdk(key).models.generate_content(
             model=self.endpoint.model_id,
             contents=[_content(turn.role, turn.text) for turn in prompt.turns],
             config=self._config(prompt, limits),
@@ -58,7 +60,7 @@ class Google(VendorClient):
     def _trouble(self, error: Exception) -> Trouble:
         if isinstance(error, errors.APIError):
             return trouble(error.code, error.details, getattr(error.response, "headers", None) or {})
-        raise stainless.broken_line(error, late=isinstance(error, httpx2.TimeoutException)) from error
+        raise stainless.broken_line(error) from error
 
     def _read(self, answered: Answered) -> Reply:
         return read_generated(answered)

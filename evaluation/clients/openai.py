@@ -27,11 +27,13 @@ class OpenAI(VendorClient):
     errors = (openai.APIError,)
     limit_name: ClassVar[str] = "max_completion_tokens"
 
-    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
+    def _sdk(self, key: str) -> openai.OpenAI:
         address = self.endpoint.base_url or home_of("openai")
-        client = kept("openai", address, key, partial(_client, address, key))
+        return kept("openai", address, key, partial(_client, address, key))
+
+    def _send(self, key: str, prompt: Prompt, limits: Limits) -> Answered:
         path, body = self._request(prompt, limits)
-        response = client.post(path, body=body, cast_to=httpx2.Response, options={"timeout": limits.timeout_s})
+        response = self._sdk(key).post(path, body=body, cast_to=httpx2.Response, options={"timeout": limits.timeout_s})
         return Answered(response.content, response.headers.get("x-request-id", ""))
 
     def _request(self, prompt: Prompt, limits: Limits) -> tuple[str, dict[str, Any]]:
@@ -42,7 +44,7 @@ class OpenAI(VendorClient):
     def _trouble(self, error: Exception) -> Trouble:
         if isinstance(error, openai.APIStatusError):
             return stainless.trouble(error)
-        raise stainless.broken_line(error, late=isinstance(error, openai.APITimeoutError))
+        raise stainless.broken_line(error.__cause__)
 
     def _read(self, answered: Answered) -> Reply:
         return read_responses(answered) if self.endpoint.api == "responses" else read_chat(answered)

@@ -1,12 +1,28 @@
 """Errors of the SDKs that one generator makes for several vendors (OpenAI, Anthropic): the same members under different names."""
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import httpx2
 
-from core.errors import Transient
+from core.errors import LensError, Transient
 from core.http import wait_wished
 from evaluation.clients.taxonomy import Trouble
+from evaluation.ports import Unanswered
+
+_DETAILS: Final[Mapping[str, str]] = {
+    "timeout": "The model did not answer in time.",
+    "provider_down": "The connection to the model failed.",
+}
+# How a connection fails before the vendor has the question: asking again costs nothing.
+_NEVER_ASKED: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+)
 
 
 class StatusError(Protocol):
@@ -32,8 +48,10 @@ def trouble(error: StatusError) -> Trouble:
     )
 
 
-def broken_line(error: Exception, *, late: bool) -> Transient:
-    """No answer at all: the deadline passed, or the connection failed."""
-    if late:
-        return Transient("timeout", "The model did not answer in time.")
-    return Transient("provider_down", "The connection to the model failed.", cause=type(error.__cause__).__name__)
+def broken_line(cause: BaseException | None) -> LensError:
+    """No answer at all, by the transport's error: the deadline passed, or the connection failed. Once the vendor may have the
+    question, nobody knows whether it will be billed."""
+    code = "timeout" if isinstance(cause, httpx2.TimeoutException) else "provider_down"
+    if isinstance(cause, httpx2.TransportError) and not isinstance(cause, _NEVER_ASKED):
+        return Unanswered(code, _DETAILS[code], cause=type(cause).__name__)
+    return Transient(code, _DETAILS[code], cause=type(cause).__name__)

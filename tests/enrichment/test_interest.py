@@ -97,9 +97,9 @@ def test_a_second_snapshot_in_the_same_half_minute_is_not_stored() -> None:
 
 
 def test_what_is_older_than_a_day_and_an_hour_goes() -> None:
-    stored(DAY + timedelta(minutes=59), "1")
-    stored(DAY + timedelta(minutes=61), "2")
-    stored(DAY + timedelta(minutes=61), "3", market="hyperliquid")
+    stored(DAY + timedelta(minutes=50), "1")
+    stored(DAY + timedelta(minutes=70), "2")
+    stored(DAY + timedelta(minutes=70), "3", market="hyperliquid")
     keep("sandbox", [])
     assert sorted(OpenInterest.objects.values_list("contracts", flat=True)) == [1]
 

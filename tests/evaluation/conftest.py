@@ -12,10 +12,12 @@ import httpx2
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 from core.canonical import digest
 from enrichment.models import Enrichment
 from evaluation import texts
+from evaluation.clients import CLIENTS
 from evaluation.clients.kept import let_go
 from evaluation.models import EvaluationModel, Vendor
 from evaluation.selectors import forget_registry
@@ -64,6 +66,9 @@ class Simulator:
 def _simulator() -> Iterator[Simulator]:
     process = subprocess.Popen([sys.executable, "-m", "sandbox.llm", "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
+    # The vendors' SDKs take seconds to load, on a busy machine longer than the short leases of these tests bear.
+    for client in CLIENTS.values():
+        import_string(client)
     simulator = Simulator(process.stdout.readline().rpartition(" ")[2].strip())
     yield simulator
     simulator.close()

@@ -17,7 +17,7 @@ from evaluation.clients.kept import _clients, let_go
 from evaluation.facts import read
 from evaluation.models import Vendor
 from evaluation.parsing import Failure, Parsed, parse
-from evaluation.ports import Endpoint, Limits, Prompt, Unreadable
+from evaluation.ports import Endpoint, Limits, Prompt, Unanswered, Unreadable
 from evaluation.prompting import render
 from evaluation.schemas import WORDS
 from tests.evaluation.cases import closing, payload
@@ -153,8 +153,8 @@ def test_the_vendors_errors_are_sorted(
         ({"kind": "status", "status": 429, "headers": {"Retry-After": "soon"}}, Transient, "rate_limited"),
         ({"kind": "status", "status": 529}, Transient, "provider_down"),
         ({"kind": "status", "status": 500, "body": "[" * 100_000}, Transient, "provider_down"),
-        ({"kind": "reset"}, Transient, "provider_down"),
-        ({"kind": "truncate"}, Transient, "provider_down"),
+        ({"kind": "reset"}, Unanswered, "provider_down"),
+        ({"kind": "truncate"}, Unanswered, "provider_down"),
         ({"kind": "body", "body": "<html>", "headers": {"Content-Type": "text/html"}}, Unreadable, "bad_reply"),
         ({"kind": "body", "body": ""}, Unreadable, "bad_reply"),
         ({"kind": "body", "body": "[" * 100_000}, Unreadable, "bad_reply"),
@@ -212,7 +212,7 @@ def test_ten_megabytes_are_not_read(simulator: Simulator, name: str) -> None:
 def test_a_server_that_hangs_or_drips_does_not_outlast_the_limit(simulator: Simulator, name: str, fault: dict[str, Any]) -> None:
     simulator.script("faults", fault)
     started = time.monotonic()
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(Unanswered) as caught:
         speaker(name, simulator.url).ask(prompt(), Limits(0.4, 100))
     assert caught.value.code == "timeout"
     assert time.monotonic() - started < 1.5
@@ -244,7 +244,7 @@ def dripping_headers() -> Iterator[str]:
 @every_speaker
 def test_dripping_headers_do_not_outlast_the_limit(dripping_headers: str, name: str) -> None:
     started = time.monotonic()
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(Unanswered) as caught:
         speaker(name, dripping_headers, key_env="").ask(prompt(), Limits(0.3, 100))
     assert caught.value.code == "timeout"
     assert time.monotonic() - started < 1.5

@@ -77,7 +77,8 @@ ENDINGS: dict[str, tuple[tuple[str, dict[str, Any]], str, str | None]] = {
     "slow drip": (fault("drip"), "timeout", None),
 }
 REPAIRABLE = {"invalid_json", "schema_error", "incoherent"}
-PASSING = {"too many requests", "server error", "connection cut", "answer cut on the line", "hang", "slow drip"}
+# Asked again: the vendor said that it did no work. A question that got no answer may have been paid for.
+PASSING = {"too many requests", "server error"}
 
 
 @pytest.mark.parametrize("name", list(ENDINGS))

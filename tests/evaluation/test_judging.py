@@ -13,7 +13,7 @@ from audit.models import DeadLetter, TimelineEntry
 from core.canonical import digest
 from core.errors import Transient
 from evaluation.claims import EvaluationClaim, claim
-from evaluation.models import Decision, EvaluationModel, ModelCall
+from evaluation.models import Breaker, Decision, EvaluationModel, ModelCall
 from evaluation.prompting import render
 from evaluation.selectors import deadline_from, forget_registry
 from evaluation.services import judge
@@ -220,8 +220,46 @@ def test_a_model_that_hangs_times_out_within_its_own_limit(register: Register, e
         run(str(signal.pk), "chatgpt")
         make_claimable(signal)
     row = decision(signal)
-    assert row.status == "timeout"
-    assert all(250 <= call.latency_ms < 1_500 for call in row.calls.all())
+    assert (row.status, row.fallback, Signal.objects.get().degraded) == ("timeout", True, False)
+    assert 250 <= row.calls.get().latency_ms < 1_500
+
+
+@pytest.mark.parametrize("fault", [None, {"kind": "reset"}, {"kind": "truncate"}])
+def test_a_question_that_may_have_been_paid_for_is_not_asked_again(
+    register: Register, enriched: Enriched, simulator: Simulator, fault: dict[str, Any] | None
+) -> None:
+    """Slow, or cut on its way back: the vendor's own books say that one prompt was answered at most."""
+    register(timeout_ms=400)
+    signal = enriched("chatgpt")
+    if fault is None:
+        simulator.latency(0.8)
+    else:
+        simulator.script("faults", fault)
+    for _ in range(3):
+        run(str(signal.pk), "chatgpt")
+        make_claimable(signal)
+    assert decision(signal).status == ("timeout" if fault is None else "provider_error")
+    totals = simulator.totals()
+    assert (totals["received"], totals["answered"] <= 1) == (1, True)
+    breaker = Breaker.objects.get()
+    assert (breaker.failures, breaker.cause) == (1, "timeout" if fault is None else "provider_down")
+
+
+def test_a_worker_held_up_for_most_of_its_lease_leaves_the_question_to_another(
+    register: Register, enriched: Enriched, simulator: Simulator
+) -> None:
+    register(timeout_ms=2_000)
+    signal = enriched("chatgpt")
+    held = claim(str(signal.pk), "chatgpt")
+    assert held is not None
+    held.safe_until -= 4.5
+    with pytest.raises(Transient) as caught:
+        judge(held)
+    assert (caught.value.code, simulator.totals()["received"]) == ("timeout", 0)
+    held.retry(0, caught.value)
+    make_claimable(signal)
+    run(str(signal.pk), "chatgpt")
+    assert (decision(signal).status, simulator.totals()["received"]) == ("ok", 1)
 
 
 def test_past_the_deadline_nobody_is_asked(register: Register, enriched: Enriched, simulator: Simulator) -> None:
