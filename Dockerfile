@@ -11,7 +11,8 @@ COPY . /app
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LENS_DATA_DIR=/data PROMETHEUS_MULTIPROC_DIR=/data/metrics \
     DJANGO_SETTINGS_MODULE=lens_project.settings.production
-RUN env -u PROMETHEUS_MULTIPROC_DIR DATABASE_URL=postgresql://none REDIS_URL=redis://none DJANGO_SECRET_KEY=none \
+RUN env -u PROMETHEUS_MULTIPROC_DIR DATABASE_URL=postgresql://none/none REDIS_URL=redis://none \
+    DJANGO_SECRET_KEY=none-that-is-ever-used-only-to-collect-static-files-here \
     LENS_ALLOWED_HOSTS=none python manage.py collectstatic --no-input && python -m compileall -q /app
 USER 10001
 EXPOSE 8000 8001 9464

@@ -1,6 +1,5 @@
 """What is wrong with this installation, and how to mend it. Each check asks one thing and says one sentence."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from django.db.models import Min
 
 from console.readiness import ingest_ready, ready
 from core.clock import now
+from core.secret import SecretError, secret
 from evaluation.models import EvaluationModel
 from signals.selectors import overdue
 
@@ -107,10 +107,17 @@ def _stalled() -> Finding:
 
 def _keys() -> Finding:
     enabled = EvaluationModel.objects.filter(enabled=True)
-    missing = [f"{model.name} wants {model.key_env}" for model in enabled if model.key_env and not os.environ.get(model.key_env)]
+    missing = [f"{model.name} wants {model.key_env}" for model in enabled if model.key_env and not _holds(model.key_env)]
     if not enabled:
         return Finding("models", "wrong", "no model is enabled", "Register one: manage.py model add.")
     if not missing:
         return Finding("models", "ok", f"{len(enabled)} with their keys")
     mend = "Set the variables where workers run, or disable the models. This shell's environment was looked at."
     return Finding("models", "wrong", "; ".join(missing), mend)
+
+
+def _holds(variable: str) -> bool:
+    try:
+        return bool(secret(variable))
+    except SecretError:
+        return False

@@ -30,11 +30,16 @@ def log_context(**ids: str) -> Iterator[None]:
         _context.reset(token)
 
 
+def current_ids() -> dict[str, str]:
+    """The ids in force here."""
+    return dict(_context.get() or {})
+
+
 class ContextFilter(logging.Filter):
     """Adds the ids in force and blots out anything shaped like a key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        for name, value in (_context.get() or {}).items():
+        for name, value in current_ids().items():
             setattr(record, name, value)
         record.msg = redact(record.getMessage())
         record.args = ()

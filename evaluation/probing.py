@@ -25,7 +25,7 @@ _SYSTEM = (
 )
 # Code → how to mend it; `{…}` are the registry's fields.
 _MENDS: Mapping[str, str] = {
-    "auth_failed": "Put a valid key into {key_env} where the workers run, and restart them.",
+    "auth_failed": "Put a valid key into {key_env} where the workers run and restart them, or into the file {key_env}_FILE names.",
     "model_not_found": "Name a model that this key may use: manage.py model set {name} --model-id …",
     "insufficient_quota": "Top up the account at the vendor, or raise its limit.",
     "rate_limited": "Wait, or bound the calls: manage.py model set {name} --calls-per-minute …",

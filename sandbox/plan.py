@@ -56,6 +56,28 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     )
 
 
+def without_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the launcher's own secrets read from the files that `…_FILE` names. Raises SetupError."""
+    found = dict(environ)
+    for variable in ("DATABASE_URL", "REDIS_URL", "DJANGO_SECRET_KEY"):
+        place = found.pop(f"{variable}_FILE", "")
+        if place and found.get(variable):
+            raise SetupError(f"{variable} and {variable}_FILE are both set; keep one of them.")
+        if place:
+            found[variable] = _text(Path(place), f"{variable}_FILE")
+    return found
+
+
+def _text(file: Path, variable: str) -> str:
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{variable}: {str(file)!r} cannot be read: {error}.") from None
+    if not text:
+        raise SetupError(f"{variable}: {str(file)!r} is empty.")
+    return text
+
+
 def refuse_taken_ports(plan: Plan) -> None:
     """Raises SetupError when a public port is in use: moving to another one silently would surprise whoever calls it."""
     wanted = [("LENS_HTTP_PORT", plan.http_port), *(("LENS_WS_PORT", port) for port in plan.ws_ports)]

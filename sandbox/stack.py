@@ -29,6 +29,7 @@ from sandbox.plan import (
     read_plan,
     refuse_taken_ports,
     simulators,
+    without_files,
 )
 from sandbox.probes import status
 from sandbox.process import Child
@@ -45,7 +46,7 @@ class Stack:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         """Raises SetupError when the environment makes no sense."""
-        self._environ = dict(os.environ if environ is None else environ)
+        self._environ = without_files(os.environ if environ is None else environ)
         self.plan = read_plan(self._environ)
         self.supervisor = Supervisor(self.plan.data_dir)
         self.facts: dict[str, Any] = {}

@@ -1,6 +1,5 @@
 """How every vendor is asked: the key looked up, one deadline over all of it, errors sorted by one table, the reply bounded."""
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import Permanent
 from core.http import deadline
+from core.secret import SecretError, secret
 from evaluation.clients.kept import LARGEST_REPLY
 from evaluation.clients.taxonomy import Trouble, settled
 from evaluation.ports import OVERSIZED, Endpoint, Limits, Prompt, Reply, Unreadable
@@ -91,7 +91,10 @@ class VendorClient(ABC):
 
     def _key(self) -> str:
         name = self.endpoint.key_env
-        key = os.environ.get(name, "") if name else "none"
+        try:
+            key = secret(name) if name else "none"
+        except SecretError as error:
+            raise Permanent("auth_failed", str(error)) from None
         if not key:
             raise Permanent("auth_failed", f"The variable {name} holds no key.")
         return key

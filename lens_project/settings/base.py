@@ -1,6 +1,5 @@
 """Settings that hold everywhere. Reasons for the surprising ones stand beside them; evidence is in docs/decisions."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,21 +7,20 @@ import dj_database_url
 import django_stubs_ext
 
 from core.logs import logging_config
-from lens_project.settings import lens
 from lens_project.settings.lens import ROOT
-from lens_project.settings.running import address, as_the_stack_runs, running_stack
+from lens_project.settings.loading import load
 from lens_project.settings.theme import theme
 
 django_stubs_ext.monkeypatch()
 
 # The knobs, reachable from every storey without looking up to the roof.
-STACK = running_stack(lens.LENS.data_dir)
-LENS = as_the_stack_runs(lens.LENS, STACK)
+_LOADED = load()
+LENS, STACK, _SERVERS = _LOADED.lens, _LOADED.stack, _LOADED.servers
 BASE_DIR: Path = ROOT
 
-SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or STACK.get("secret_key", "")
+SECRET_KEY = _SERVERS.django_secret_key or STACK.get("secret_key", "")
 # Former keys: what was derived from them or signed with them stays good while a new one takes over.
-SECRET_KEY_FALLBACKS = [key for key in os.environ.get("DJANGO_SECRET_KEY_FALLBACKS", "").split(",") if key]
+SECRET_KEY_FALLBACKS = [*_SERVERS.django_secret_key_fallbacks]
 DEBUG = False
 ALLOWED_HOSTS = [*LENS.allowed_hosts]
 
@@ -85,14 +83,14 @@ TEMPLATES = [
 # ── PostgreSQL: the queue of record ──────────────────────────────────────────
 # The pool bounds connections under threads and ASGI, where CONN_MAX_AGE leaks them; commands and tests do without. The timeouts
 # keep one stuck statement from holding a worker; `connect_timeout` is the only one that fires while the server process is stopped.
-POOL_SIZE = int(os.environ.get("DATABASE_POOL_SIZE", "0"))
+POOL_SIZE = _SERVERS.database_pool_size
 DATABASES = {
     "default": {
-        **dj_database_url.parse(address("DATABASE_URL", STACK, "database")),
+        **dj_database_url.parse(_SERVERS.database_url or STACK["database"]),
         "CONN_MAX_AGE": 0,
         # One empty query per checkout: after a database restart no request has to fail to find out that its connection is dead.
         # Workers do without: there the error is transient, the row is retried, and a signal would pay for the query several times.
-        "CONN_HEALTH_CHECKS": os.environ.get("DATABASE_HEALTH_CHECKS") == "1",
+        "CONN_HEALTH_CHECKS": _SERVERS.database_health_checks,
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {
             **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 5}} if POOL_SIZE else {}),
@@ -105,7 +103,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ── Celery and Redis: a doorbell that may be lost ────────────────────────────
 # Databases of one server: 0 the broker, 1 the channel layer. A number in the given URL would be taken twice.
-REDIS_URL = re.sub(r"/\d*$", "", address("REDIS_URL", STACK, "redis"))
+REDIS_URL = re.sub(r"/\d*$", "", _SERVERS.redis_url or STACK["redis"])
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_BROKER_TRANSPORT = "lens_project.broker:Transport"
 CELERY_RESULT_BACKEND = "django-db"
@@ -206,3 +204,10 @@ UNFOLD = theme(LENS.market)
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_config(LENS.log_level)
+
+# ── Error reports, for those who want them ───────────────────────────────────
+# The client takes a second to import; whoever has no address for reports does without it.
+if LENS.sentry_dsn:
+    from core.reports import send_reports
+
+    send_reports(LENS.sentry_dsn, LENS.market)

@@ -14,14 +14,6 @@ def running_stack(data_dir: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def address(variable: str, stack: dict[str, Any], key: str) -> str:
-    """A server's URL. Raises KeyError naming the variable when neither the environment nor a running stack has it."""
-    url = os.environ.get(variable) or stack.get(key)
-    if not url:
-        raise KeyError(f"{variable} is not set and no running stack was found; start one with `make run` or set it")
-    return str(url)
-
-
 def as_the_stack_runs(chosen: LensSettings, stack: dict[str, Any]) -> LensSettings:
     """The settings with the running stack's market, and its simulators where that is the market; the environment's word wins."""
     market = chosen.market if _is_set("market") else stack.get("market", chosen.market)

@@ -17,7 +17,7 @@ from access.services import create_key
 from access.throttling import PREFIX, charged
 from access.windows import INHERITED, UNLIMITED, Limits
 from core.clock import iso, now
-from lens_project.settings.lens import SettingsError, load
+from lens_project.settings.loading import SettingsError, load
 from publishing.credentials import Peer, presented
 from signals.models import Signal
 
@@ -127,6 +127,14 @@ def test_the_installations_limits_hold_for_keys_without_their_own(lens: Change, 
     assert sender(key=text).status_code == 201
 
 
+def test_the_installations_slow_limit_is_ten_times_its_rate_in_ten_minutes(
+    lens: Change, store: Redis, sender: Callable[..., Any]
+) -> None:
+    _, text = create_key("bot", ["signals:write"], limits=INHERITED)
+    lens(rate_limit_burst=0, rate_limit_per_minute=1)
+    assert [sender(key=text).status_code for _ in range(11)] == [201] * 10 + [429]
+
+
 def test_an_exempt_key_is_never_held_up_and_told_of_no_limits(lens: Change, sender: Callable[..., Any]) -> None:
     _, text = create_key("load", ["signals:write"], limits=UNLIMITED)
     lens(rate_limit_burst=1)
@@ -214,7 +222,7 @@ def test_sockets_see_the_same_peer(lens: Change, client: str, credential: Peer |
 
 def test_the_proxies_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LENS_TRUSTED_PROXIES", "10.1.0.0/16, fd00::/8")
-    assert [str(network) for network in load().trusted_proxies] == ["10.1.0.0/16", "fd00::/8"]
+    assert [str(network) for network in load().lens.trusted_proxies] == ["10.1.0.0/16", "fd00::/8"]
     monkeypatch.setenv("LENS_TRUSTED_PROXIES", "everyone")
     monkeypatch.setenv("LENS_RATE_LIMIT_BURST", "-1")
     with pytest.raises(SettingsError) as refused:

@@ -176,6 +176,25 @@ def test_a_source_is_held_to_limits_of_its_own(
         assert run(sent(source="lenient", **changes))
 
 
+@pytest.mark.parametrize(
+    ("limit", "changes", "code"),
+    [
+        ({"max_signal_age_s": 1}, {"ts_utc": now() - timedelta(seconds=200)}, "signal_too_old"),
+        ({"max_future_s": 0}, {"ts_utc": now() + timedelta(hours=2)}, "signal_in_future"),
+        ({"max_drift_bps": 20}, {"shift": "0.995"}, "price_drift"),
+    ],
+)
+def test_a_source_without_limits_is_held_to_the_installations(
+    sent: Sent, venue: Exchange, settings: Settings, limit: dict[str, float], changes: dict[str, Any], code: str
+) -> None:
+    settings.LENS = settings.LENS.model_copy(update=limit)
+    changes = dict(changes)
+    shift = Decimal(changes.pop("shift", 1))
+    found = rejection(sent(entry_price=round(venue.price("BTC") * shift, 2), **changes))
+    assert found["code"] == code
+    assert limit.items() <= {"max_signal_age_s": found.get("max_age_s"), **found}.items()
+
+
 def test_a_wider_limit_of_a_source_lets_more_through(sent: Sent, venue: Exchange) -> None:
     Source.objects.create(name="slow_desk", max_age_s=3_600, max_drift_bps=900)
     late = {"ts_utc": now() - timedelta(minutes=20), "entry_price": round(venue.price("BTC") * Decimal("0.95"), 2)}

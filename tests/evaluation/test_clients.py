@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,6 +267,23 @@ def test_a_missing_key_is_no_call(simulator: Simulator, monkeypatch: pytest.Monk
         speaker(name, simulator.url).ask(prompt(), LIMITS)
     assert caught.value.code == "auth_failed"
     assert simulator.totals()["received"] == 0
+
+
+@every_speaker
+def test_a_key_in_a_file_is_taken_from_there_and_a_rotated_one_at_the_next_call(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    kept = tmp_path / "key"
+    kept.write_text("sk-from-a-file-0123\n")
+    monkeypatch.delitem(os.environ, KEY_ENV)
+    monkeypatch.setitem(os.environ, f"{KEY_ENV}_FILE", str(kept))
+    client = speaker(name, simulator.url)
+    client.ask(prompt(), LIMITS)
+    kept.write_text("")
+    with pytest.raises(Permanent, match=f"{KEY_ENV}_FILE") as caught:
+        client.ask(prompt(), LIMITS)
+    assert caught.value.code == "auth_failed"
+    assert simulator.totals()["received"] == 1
 
 
 @every_speaker

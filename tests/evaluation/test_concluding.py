@@ -73,6 +73,14 @@ def test_when_all_have_answered_there_is_one_verdict(two_judges: None, enriched:
     assert TimelineEntry.objects.get(event_id=signal.pk, status="evaluated").details["decision"] == "FOLLOW_ENTER"
 
 
+@pytest.mark.parametrize(("policy", "drawn"), [("quorum:2", "FOLLOW_ENTER"), ("quorum:3", "IGNORE")])
+def test_the_policy_is_the_installations(settings: Any, two_judges: None, enriched: Enriched, policy: str, drawn: str) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"consensus": policy})
+    verdict = conclude(judged(enriched("one", "two"), "one", "two"))
+    assert verdict is not None
+    assert (verdict.policy, verdict.decision) == (policy, drawn)
+
+
 def test_concluding_twice_or_at_once_gives_one_verdict(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one", "two")
     results = in_parallel(4, lambda: conclude(Signal.objects.get(pk=signal.pk)))

@@ -3,7 +3,7 @@
 import pytest
 
 from evaluation.clients.hosts import HOMES, trusted
-from lens_project.settings.lens import SettingsError, load
+from lens_project.settings.loading import SettingsError, load
 
 DEFAULT = ("vendors", "loopback")
 
@@ -56,7 +56,7 @@ def test_refused(url: str, rules: tuple[str, ...]) -> None:
 
 def test_the_setting_is_a_list_of_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LENS_MODEL_HOSTS", "vendors, ollama,10.0.0.0/8,*.models.example,fd00::/8")
-    assert load().model_hosts == ("vendors", "ollama", "10.0.0.0/8", "*.models.example", "fd00::/8")
+    assert load().lens.model_hosts == ("vendors", "ollama", "10.0.0.0/8", "*.models.example", "fd00::/8")
 
 
 @pytest.mark.parametrize("value", ["http://ollama", "a b", "ollama/v1", "*", "vendors;loopback"])

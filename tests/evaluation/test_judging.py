@@ -15,7 +15,7 @@ from core.errors import Transient
 from evaluation.claims import EvaluationClaim, claim
 from evaluation.models import Breaker, Decision, EvaluationModel, ModelCall
 from evaluation.prompting import render
-from evaluation.selectors import deadline_from, forget_registry
+from evaluation.selectors import deadline_from, forget_registry, valid_until
 from evaluation.services import judge
 from signals.models import Signal
 from signals.stage import stage
@@ -400,6 +400,13 @@ def test_the_round_of_an_open_never_outlasts_the_signals_usefulness(enriched: En
     assert deadline_from(opening, late) == opening.ts_utc + timedelta(seconds=300)
     closing = make_signal(event_type="CLOSE_SIGNAL", signal_direction="close_long")
     assert deadline_from(closing, late) == late + timedelta(seconds=45)
+
+
+def test_the_deadline_and_the_use_of_a_decision_are_the_installations(settings: Any, make_signal: Callable[..., Signal]) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"evaluation_deadline_s": 7, "decision_ttl_s": 60})
+    signal = make_signal()
+    assert deadline_from(signal, signal.ts_utc) == signal.ts_utc + timedelta(seconds=7)
+    assert valid_until(signal) == signal.ts_utc + timedelta(seconds=60)
 
 
 def test_a_claim_holds_for_the_timeout_and_five_seconds(register: Register, enriched: Enriched) -> None:

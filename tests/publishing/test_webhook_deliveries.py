@@ -239,14 +239,16 @@ def test_gone_disables_the_endpoint_and_loses_nothing(publish: Publish) -> None:
     assert (fresh(made).state, fresh(made).reason) == ("active", "")
 
 
-def test_days_of_failure_disable_when_a_schedule_ends_and_not_before(publish: Publish) -> None:
+@pytest.mark.parametrize("days", [5, 1])
+def test_days_of_failure_disable_when_a_schedule_ends_and_not_before(settings: Any, publish: Publish, days: int) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"webhook_disable_after_days": days})
     made, _ = endpoint()
     publish()
     publish()
     first, second = owed(made)
     fail_until_dead(first)
     assert fresh(made).state == "active"
-    WebhookEndpoint.objects.update(failing_since=F("failing_since") - timedelta(days=5))
+    WebhookEndpoint.objects.update(failing_since=F("failing_since") - timedelta(days=days))
     outcomes.failed(second, DOWN)
     assert fresh(made).state == "active"
     fail_until_dead(WebhookDelivery.objects.get(pk=second.pk))

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.kept import Kept, free_port
-from sandbox.plan import SetupError, environment, product, read_plan, simulators
+from sandbox.plan import SetupError, environment, product, read_plan, simulators, without_files
 from sandbox.run import summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -311,6 +311,18 @@ def test_what_the_environment_chooses_is_kept(tmp_path: Path) -> None:
     given = {"DJANGO_SECRET_KEY": "mine", "DJANGO_SETTINGS_MODULE": "mine.settings"}
     env = environment(given, read_plan({"LENS_DATA_DIR": str(tmp_path)}), Kept(tmp_path))
     assert given.items() <= env.items()
+
+
+def test_the_launcher_reads_its_secrets_from_files(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://x@h/x\n")
+    (tmp_path / "none").touch()
+    given = {"DATABASE_URL_FILE": str(tmp_path / "url"), "OPENAI_API_KEY_FILE": "/run/secrets/key"}
+    assert without_files(given) == {"DATABASE_URL": "postgresql://x@h/x", "OPENAI_API_KEY_FILE": "/run/secrets/key"}
+    with pytest.raises(SetupError, match="DATABASE_URL_FILE are both set"):
+        without_files({**given, "DATABASE_URL": "postgresql://y@h/y"})
+    for place in ("none", "missing"):
+        with pytest.raises(SetupError, match="REDIS_URL_FILE"):
+            without_files({"REDIS_URL_FILE": str(tmp_path / place)})
 
 
 def test_a_simulator_the_environment_names_is_not_started(tmp_path: Path) -> None:
