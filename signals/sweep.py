@@ -72,7 +72,10 @@ def _look_again_later(signal: Signal, due: datetime | None) -> None:
 
 
 def _send_all(found: list[Signal], resume: Resume) -> None:
-    """The messages of each signal. One that could not be sent, or is not worth sending now, was not looked at."""
+    """The messages of each signal. One that could not be sent, or is not worth sending now, was not looked at.
+
+    Unless a worker brought it to its end meanwhile: what is settled stays settled.
+    """
     unsent: list[Signal] = []
     for position, signal in enumerate(found):
         try:
@@ -83,5 +86,5 @@ def _send_all(found: list[Signal], resume: Resume) -> None:
             unsent += found[position:]
             break
     logger.info("resumed", extra={"signals": len(found) - len(unsent), "unsent": len(unsent)})
-    late = Signal.objects.filter(pk__in=[signal.pk for signal in unsent])
+    late = Signal.objects.filter(pk__in=[signal.pk for signal in unsent], next_attempt_at__isnull=False, dispatches__gt=0)
     late.update(next_attempt_at=Now() + SOONEST, dispatches=F("dispatches") - 1)

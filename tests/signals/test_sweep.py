@@ -79,6 +79,18 @@ def test_what_was_not_sent_was_not_looked_at(make_signal: SignalFactory, sent: S
         assert looks_again_in(signal) < 2
 
 
+def test_what_came_to_its_end_while_it_was_not_sent_is_never_looked_at_again(make_signal: SignalFactory) -> None:
+    signal = overdue(make_signal())
+
+    def finish(found: Signal) -> bool:
+        Signal.objects.filter(pk=found.pk).update(status=Status.PUBLISHED, next_attempt_at=None)
+        return False
+
+    assert sweep(finish, unknown) == 1
+    assert Signal.objects.get(pk=signal.pk).next_attempt_at is None
+    assert sweep(Sent(), unknown) == 0
+
+
 def test_a_second_sweep_at_the_same_time_does_nothing(make_signal: SignalFactory) -> None:
     overdue(make_signal())
     held, release = threading.Event(), threading.Event()
