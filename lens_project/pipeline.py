@@ -153,7 +153,8 @@ def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZE
         details = {"requeued_by": actor, "letter": str(letter.pk)}
         if signal.buried_from == Status.QUEUED:
             _send(signal, Status.QUEUED, details, after, evaluation=F("evaluation") + 1)
-        elif stream.has_verdict(signal):
+        elif signal.next_attempt_at is None:
+            # Its end was announced; by now the stream may have let go of the frame that said so.
             opens = signal.evaluation + 1
             _send(signal, Status.ENRICHED, {**details, "evaluation": opens}, after, evaluation=opens, **_NOT_TOLD)
             rounds.carry_over(signal, opens)

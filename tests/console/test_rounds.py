@@ -17,12 +17,13 @@ from django.test import Client
 from access.models import Scope
 from audit.models import DeadLetter, TimelineEntry
 from core.canonical import digest
+from core.clock import now
 from core.errors import Permanent
 from enrichment.models import Enrichment
 from evaluation.models import Decision, EvaluationModel, ModelCall, Price, Verdict
 from evaluation.selectors import forget_registry
 from lens_project import pipeline
-from publishing import tasks
+from publishing import retention, tasks
 from publishing.models import Frame
 from publishing.services import announce
 from signals.claims import claim
@@ -168,6 +169,17 @@ def test_a_signal_whose_fallback_was_told_comes_back_in_a_new_round_with_its_ans
     assert ModelCall.objects.count() == 1
     letter.refresh_from_db()
     assert letter.status == DeadLetter.Status.RESOLVED
+
+
+def test_a_fallback_was_told_even_if_the_stream_has_let_go_of_it(enriched: Published) -> None:
+    signal = enriched()
+    letter = buried_while_judged(signal)
+    announce(standing(signal))
+    Frame.objects.update(created_at=now() - timedelta(days=400))
+    assert retention.prune(retention.expiry()) == 2
+    assert pipeline.replay(letter, "ops") is True
+    tasks.conclude(str(signal.pk))
+    assert told(signal) == [(1, "decision"), (1, "verdict")]
 
 
 def test_a_signal_nobody_was_told_of_goes_on_in_its_round(enriched: Published) -> None:
