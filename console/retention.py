@@ -18,7 +18,7 @@ from core.clock import now
 from enrichment.models import Enrichment
 from evaluation.models import Decision, ModelCall, Verdict
 from publishing import retention as stream
-from publishing.models import Frame, WebhookDelivery
+from publishing.models import Frame, Receipt, WebhookDelivery
 from publishing.webhooks import services as webhooks
 from signals.models import RejectedInput, Signal, Status
 
@@ -89,8 +89,8 @@ def _prune_signals(before: datetime) -> int:
         ModelCall.objects.filter(decision__signal__in=ids).delete()
         for hanging in (Decision.objects, Verdict.objects, Enrichment.objects):
             hanging.filter(signal__in=ids).delete()
-        TimelineEntry.objects.filter(event_id__in=ids).delete()
-        DeadLetter.objects.filter(event_id__in=ids).delete()
+        for told in (TimelineEntry.objects, DeadLetter.objects, Receipt.objects):
+            told.filter(event_id__in=ids).delete()
         Signal.objects.filter(pk__in=ids).delete()
     return len(ids)
 

@@ -28,6 +28,7 @@ _WAYS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Verdicts", "gavel", "evaluation.verdict", ""),
         ("Markets frozen", "candlestick_chart", "enrichment.enrichment", ""),
         ("Stream", "stream", "publishing.frame", ""),
+        ("Receipts", "receipt_long", "publishing.receipt", ""),
         ("Timeline", "timeline", "audit.timelineentry", ""),
     ],
     "Trouble": [
@@ -42,6 +43,7 @@ _WAYS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Sources", "hub", "signals.source", ""),
         ("Hooks", "webhook", "signals.hooksource", ""),
         ("Webhooks", "send", "publishing.webhookendpoint", ""),
+        ("Readers of the stream", "bookmark", "publishing.position", ""),
         ("API keys", "key", "access.apikey", ""),
         ("Models", "smart_toy", "evaluation.evaluationmodel", ""),
     ],

@@ -14,8 +14,9 @@ from django.db.models.functions import Now
 from audit.models import DeadLetter, TimelineEntry
 from console import retention
 from core.clock import now
+from core.ids import uuid7
 from evaluation.models import Decision, EvaluationModel
-from publishing.models import Frame
+from publishing.models import Frame, Receipt
 from signals.models import Signal, Status
 from tests.conftest import SignalFactory
 
@@ -39,12 +40,15 @@ def test_old_signals_go_with_all_that_hangs_on_them(judged: Callable[..., Signal
     old, young = aged(judged()), make_signal()
     Frame.objects.all().delete()
     DeadLetter.objects.create(event_id=old.pk, stage="enrich", reason_code="x", status="resolved", created_at=LONG_AGO)
+    for about in (old, young):
+        Receipt.objects.create(event_id=about.pk, decision_id=uuid7(), caller="key:1", name="executor", state="acted")
     looked = run("prune", "--dry-run")
     assert (looked["old"]["signals"], looked["removed"]["signals"]) == (1, 0)
     assert run("prune", "--yes")["removed"]["signals"] == 1
     assert [signal.pk for signal in Signal.objects.all()] == [young.pk]
     assert not Decision.objects.exists()
     assert not DeadLetter.objects.exists()
+    assert Receipt.objects.get().event_id == young.pk
     assert not TimelineEntry.objects.filter(event_id=old.pk).exists()
     assert TimelineEntry.objects.filter(event_id=young.pk).exists()
 
