@@ -206,6 +206,7 @@ class Script:
     def __init__(self) -> None:
         self.heard: list[list[dict[str, Any]]] = []
         self.frames: list[list[tuple[int, int]]] = []
+        self.unavailable = 0
 
     async def __call__(self, opened: ServerConnection) -> None:
         heard: list[dict[str, Any]] = []
@@ -214,7 +215,10 @@ class Script:
         async for text in opened:
             message = json.loads(text)
             heard.append(message)
-            if message["op"] == "subscribe":
+            if message["op"] == "subscribe" and self.unavailable:
+                self.unavailable -= 1
+                await opened.send(json.dumps({"type": "error", "code": "unavailable", "message": "try again"}))
+            elif message["op"] == "subscribe":
                 answer = {"type": "subscribed", "id": message["id"], "epoch": "a", "head_seq": 9, "recovered": True}
                 await opened.send(json.dumps(answer))
                 for seq, prev_seq in self.frames.pop(0) if self.frames else []:
@@ -251,6 +255,14 @@ async def test_silence_is_not_taken_for_peace() -> None:
         script.frames = [[(1, 0)], [(2, 1)]]
         async with LensClient(url, "k", None, at(0), options=Options(silence_s=0.3)) as lens:
             assert await hear(lens, 2) == [1, 2]
+        assert len(script.heard) == 2
+
+
+async def test_a_subscription_that_met_a_missing_database_is_asked_for_again_soon() -> None:
+    async with scripted() as (script, url):
+        script.unavailable, script.frames = 1, [[(1, 0)]]
+        async with LensClient(url, "k", None, at(0)) as lens:
+            assert await hear(lens, 1, within=20) == [1]
         assert len(script.heard) == 2
 
 

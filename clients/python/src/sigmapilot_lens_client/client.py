@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
 
 class _SilentError(Exception):
-    """Neither a frame nor a heartbeat for too long."""
+    """Neither a frame nor a heartbeat for too long, or nothing to expect any."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +239,9 @@ class LensClient:
     def _complained(self, error: dict[str, Any]) -> None:
         if error["code"] == "invalid_filter":
             raise RefusedError(f"{error['code']}: {error['message']}")
+        if error["code"] == "unavailable":
+            # What was asked is not done, the subscription perhaps; on the next connection all of it is asked again.
+            raise _SilentError(f"{error['code']}: {error['message']}")
         logger.warning("the server complained: %s: %s", error["code"], error["message"])
         if error["code"] in _RECEIPT_REFUSALS and self._receipts:
             # Answers come in the order of the questions.
