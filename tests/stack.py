@@ -70,6 +70,13 @@ class Lens:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["event_id"])
 
+    def ready(self) -> bool:
+        """Whether every part of it works just now."""
+        try:
+            return self.http.get("/ready").status_code == 200
+        except httpx2.TransportError:
+            return False
+
     def event(self, event_id: str) -> dict[str, Any]:
         answer = self.http.get(f"/api/v1/events/{event_id}")
         assert answer.status_code == 200, answer.text

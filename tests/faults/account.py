@@ -43,12 +43,11 @@ def settle(lens: Lens, sent: Sent, *, calls_per_model: int, rejections: frozense
     `calls_per_model`: how many paid answers a model may have given for one signal, one per kill in the middle of a call.
     """
     began = time.monotonic()
-    events = _ends(lens, sent.event_ids)
+    events, frames = _ends(lens, sent.event_ids, began + HEALED_WITHIN_S)
     healed = time.monotonic() - began
     ends = Counter(event["status"] for event in events.values())
     wrong = [each for each in events.values() if each["status"] == "rejected" and each["rejection"]["code"] not in rejections]
     mine = set(events)
-    frames = lens.frames()
     bill = [call for call in lens.calls() if call["event_id"] in mine]
     seqs = [frame["seq"] for frame in frames]
     return Account(
@@ -69,16 +68,25 @@ def settle(lens: Lens, sent: Sent, *, calls_per_model: int, rejections: frozense
     )
 
 
-def _ends(lens: Lens, event_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Each event whole, when all are terminal or the promised time is over."""
+def _ends(lens: Lens, event_ids: list[str], deadline: float) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Each event whole, and the stream, when all are terminal and told; an early end is told a moment after it came."""
+    _await_ready(lens, deadline)
     found: dict[str, dict[str, Any]] = {}
-    deadline = time.monotonic() + HEALED_WITHIN_S
     while True:
         for event_id in event_ids:
             if found.get(event_id, {}).get("status") not in TERMINAL:
                 found[event_id] = lens.event(event_id)
-        if time.monotonic() > deadline or all(event["status"] in TERMINAL for event in found.values()):
-            return found
+        late = time.monotonic() > deadline
+        if late or all(event["status"] in TERMINAL for event in found.values()):
+            frames = lens.frames()
+            if late or not _missing(frames, found):
+                return found, frames
+        time.sleep(0.3)
+
+
+def _await_ready(lens: Lens, deadline: float) -> None:
+    """What was struck last is on its way back; nothing is asked of it before."""
+    while not lens.ready() and time.monotonic() < deadline:
         time.sleep(0.3)
 
 

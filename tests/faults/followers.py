@@ -52,6 +52,8 @@ class Follower(threading.Thread):
                 self._note(json.loads(socket.recv(timeout=15)))
 
     def _note(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "error":
+            raise ConnectionError(frame["message"])
         if frame["type"] in {"decision", "verdict"}:
             self.seqs.append(frame["seq"])
         self.resyncs += frame["type"] == "resync"
