@@ -15,7 +15,7 @@ from core import telemetry
 from publishing import stream
 from publishing.credentials import Credential
 from publishing.places import Places
-from publishing.tail import Tail, in_thread
+from publishing.tail import Tail, ahead_of_sockets
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Hub:
             await asyncio.sleep(WATCH_S)
             shown = {client.credential for client in self.clients if client.credential is not None}
             try:
-                callers = await in_thread(_ask, shown)
+                callers = await ahead_of_sockets(_ask, shown)
             except Error as error:
                 logger.warning("keys cannot be checked; sockets stay as they are", extra={"error": str(error)})
                 continue

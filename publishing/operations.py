@@ -38,7 +38,8 @@ class RefusedError(Exception):
     def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        # It may repeat what the client wrote, lone surrogates included, which no frame could carry.
+        self.message = message.encode("utf-8", "replace").decode()
 
 
 def _listed(value: object) -> object:
@@ -53,8 +54,10 @@ def _one_spelling(symbols: frozenset[str] | None) -> frozenset[str] | None:
     return symbols and frozenset(canonical_symbol(symbol).upper() for symbol in symbols)
 
 
+# Checked like any stored text: without it a name that no encoding knows would pass, and break whoever repeats it.
+Name = Annotated[str, Field(max_length=100, pattern=PRINTABLE)]
 Names = Annotated[
-    frozenset[str] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed, json_schema_input_type=str | list[str])
+    frozenset[Name] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed, json_schema_input_type=str | list[str])
 ]
 
 

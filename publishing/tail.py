@@ -31,8 +31,8 @@ TICK_S = 1.0
 BREATH = 50
 RETRY_S = 1.0
 
-# Sockets share these few threads, so a crowd that replays cannot take the database's connections; the tail has its own, so that
-# it never waits behind the crowd.
+# Sockets share these few threads, so a crowd that replays cannot take the database's connections; the tail and the watch over keys
+# have their own, so that they never wait behind the crowd.
 _sockets = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stream")
 _tails = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tail")
 
@@ -40,6 +40,11 @@ _tails = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tail")
 async def in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run blocking database work for a socket off the event loop."""
     return await _apart(_sockets, functools.partial(work, *args, **kwargs))
+
+
+async def ahead_of_sockets(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The same for what is done once for all sockets of the process, however many of them wait for a thread."""
+    return await _apart(_tails, functools.partial(work, *args, **kwargs))
 
 
 async def _apart(threads: ThreadPoolExecutor, work: Callable[[], R]) -> R:
@@ -108,9 +113,9 @@ class Tail:
     async def _read_on(self) -> bool:
         """Read one page; True when there may be another."""
         if not self.ready.is_set():
-            self.log = await _apart(_tails, selectors.log)
+            self.log = await ahead_of_sockets(selectors.log)
             self.ready.set()
-        reading = await _apart(_tails, functools.partial(selectors.read, self.log.head, PAGE))
+        reading = await ahead_of_sockets(selectors.read, self.log.head, PAGE)
         if lost := self._lost(reading.log):
             self._start_again(reading.log, lost)
         elif reading.frames:
