@@ -91,6 +91,59 @@ def test_what_came_to_its_end_while_it_was_not_sent_is_never_looked_at_again(mak
     assert sweep(Sent(), unknown) == 0
 
 
+def test_while_it_thinks_and_sends_it_holds_no_row(make_signal: SignalFactory) -> None:
+    signals = [overdue(make_signal()) for _ in range(3)]
+    free: list[int] = []
+
+    def others_may_lock() -> None:
+        def elsewhere() -> None:
+            with transaction.atomic():
+                free.append(len(Signal.objects.select_for_update(skip_locked=True)))
+            connection.close()
+
+        other = threading.Thread(target=elsewhere)
+        other.start()
+        other.join()
+
+    def think(_: Signal) -> datetime:
+        others_may_lock()
+        return now() + timedelta(seconds=2)
+
+    def send(_: Signal) -> bool:
+        others_may_lock()
+        return True
+
+    assert sweep(send, think) == 3
+    assert free == [3] * 6
+    assert all(looks_again_in(signal) < 3 for signal in signals)
+
+
+def test_a_row_that_somebody_works_on_holds_up_nothing(make_signal: SignalFactory) -> None:
+    held, other = [overdue(make_signal()) for _ in range(2)]
+    locked, done = threading.Event(), threading.Event()
+
+    def worker() -> None:
+        with transaction.atomic():
+            Signal.objects.select_for_update().get(pk=held.pk)
+            locked.set()
+            done.wait(20)
+        connection.close()
+
+    working = threading.Thread(target=worker)
+
+    def too_busy(_: Signal) -> bool:
+        if not working.is_alive():
+            working.start()
+            locked.wait(20)
+        return False
+
+    assert sweep(too_busy, unknown) == 2
+    assert looks_again_in(held) > 3
+    assert looks_again_in(other) < 2
+    done.set()
+    working.join()
+
+
 def test_a_second_sweep_at_the_same_time_does_nothing(make_signal: SignalFactory) -> None:
     overdue(make_signal())
     held, release = threading.Event(), threading.Event()
