@@ -38,7 +38,7 @@ class Receiver:
             self.heard.notify_all()
         return await self.reply(self, request)
 
-    async def until(self, count: int, within: float = 20) -> None:
+    async def until(self, count: int, within: float = 60) -> None:
         """Wait for so many calls."""
         async with asyncio.timeout(within), self.heard:
             await self.heard.wait_for(lambda: len(self.calls) >= count)
