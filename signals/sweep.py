@@ -76,7 +76,7 @@ def _look_again_later(found: list[Signal]) -> None:
 
 
 def _wait_s(signal: Signal) -> int:
-    return min(LONGEST_S, 5 * 2 ** min(signal.dispatches, 5))
+    return min(LONGEST_S, 5 << min(signal.dispatches, 5))
 
 
 def _bring_forward(found: list[Signal], next_look: NextLook) -> None:
