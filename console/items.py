@@ -8,6 +8,7 @@ from django.conf import settings
 from audit.models import DeadLetter
 from console.health import Health
 from core.clock import iso, iso_or_none, seconds
+from core.money import plain_or_none
 from evaluation.models import Decision, EvaluationModel, Verdict
 from publishing.frames import Kind, Setting, decision_frame
 from publishing.models import Frame
@@ -87,9 +88,16 @@ def judge(model: EvaluationModel, health: Health) -> dict[str, Any]:
         "prompt_version": model.prompt_version,
         "enabled": model.enabled,
         "timeout_ms": model.timeout_ms,
+        "max_in_flight": model.max_in_flight,
+        "calls_per_minute": model.calls_per_minute,
+        "daily_budget_usd": plain_or_none(model.daily_budget_usd),
         "created_at": iso(model.created_at),
         "health": {
             "state": health.state,
+            "breaker": health.breaker,
+            "breaker_cause": health.breaker_cause or None,
+            "spent_today_usd": plain_or_none(health.spent_today_usd),
+            "reserved_usd": plain_or_none(health.reserved_usd),
             "answers": health.answers,
             "usable": health.usable,
             "last_answer_at": iso_or_none(health.last_answer_at),
@@ -104,6 +112,8 @@ def sender(row: Source) -> dict[str, Any]:
     return {
         "name": row.name,
         "paused": row.paused,
+        "limits": {name: getattr(row, name) for name in ("max_age_s", "max_future_s", "max_drift_bps", "max_drift_atr")},
+        "close_fallback": row.close_fallback,
         "first_seen_at": iso(row.first_seen_at),
         "last_seen_at": iso_or_none(getattr(row, "last_seen_at", None)),
     }

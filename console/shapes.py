@@ -256,6 +256,12 @@ class ModelHealth(BaseModel):
     last_answer_at: datetime | None
     last_usable_at: datetime | None
     median_latency_ms: float | None
+    breaker: Annotated[
+        Literal["closed", "half_open", "open"], Field(description="Whether it is asked; half open: the next call finds out.")
+    ]
+    breaker_cause: Annotated[str | None, Field(description="The code of the latest failure; null when the latest call went well.")]
+    spent_today_usd: Annotated[str | None, Field(description="Of its daily budget; null while nothing was counted.")]
+    reserved_usd: Annotated[str | None, Field(description="Set aside for calls in flight.")]
 
 
 class ModelItem(BaseModel):
@@ -267,8 +273,20 @@ class ModelItem(BaseModel):
     prompt_version: str
     enabled: bool
     timeout_ms: int
+    max_in_flight: int | None
+    calls_per_minute: int | None
+    daily_budget_usd: str | None
     created_at: datetime
     health: ModelHealth
+
+
+class SourceLimits(BaseModel):
+    """Beyond these a signal ends rejected."""
+
+    max_age_s: float | None
+    max_future_s: float | None
+    max_drift_bps: float | None
+    max_drift_atr: float | None
 
 
 class SourceItem(BaseModel):
@@ -276,6 +294,10 @@ class SourceItem(BaseModel):
 
     name: str
     paused: bool
+    limits: Annotated[SourceLimits, Field(description="Its own; null: the installation's.")]
+    close_fallback: Annotated[
+        Literal["FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP"], Field(description="What is said of a CLOSE signal that nobody judged.")
+    ]
     first_seen_at: datetime
     last_seen_at: datetime | None
 

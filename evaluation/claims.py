@@ -17,6 +17,7 @@ from core.clock import seconds
 from core.ids import uuid7
 from core.money import plain_or_none
 from core.retry import BRIEF, Policy, as_known
+from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, EvaluationModel
 from evaluation.outcomes import Outcome, failed
 from evaluation.prices import total
@@ -117,14 +118,14 @@ class EvaluationClaim:
         if self.outcome is not None:
             self.settle(self.outcome)
         elif after >= self.left_s:
-            self.settle(failed(as_known(error), self.signal.event_type))
+            self.settle(failed(as_known(error), fallback_of(self.signal)))
         else:
             postpone(self.lease, seconds(after), self.bill, counts=True)
 
     def wait(self, after: float, error: Exception) -> None:
         """There is no room for the call now: owed again in `after` seconds without counting as a try, or given up as too late."""
         if after >= self.left_s:
-            self.settle(failed(as_known(error), self.signal.event_type))
+            self.settle(failed(as_known(error), fallback_of(self.signal)))
         else:
             postpone(self.lease, seconds(after), self.bill, counts=False)
 
@@ -137,7 +138,7 @@ class EvaluationClaim:
         known = as_known(error)
         answer = self.outcome if known.code == "database_down" else None
         with transaction.atomic():
-            self.settle(answer or failed(known, self.signal.event_type))
+            self.settle(answer or failed(known, fallback_of(self.signal)))
             if known.code == "internal_error":
                 work = {**facts(self.signal), "model": self.lease.model}
                 bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload=work)

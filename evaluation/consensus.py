@@ -1,7 +1,7 @@
 """From the judges' answers to one verdict. Pure; every policy is a function of the votes cast.
 
-A fallback (a model that failed) casts no vote. When nobody answered, the verdict is the event's fallback and says so. When a policy
-finds no winner, the verdict is the safe word: OPEN → IGNORE, CLOSE → FOLLOW_EXIT.
+A fallback (a model that failed) casts no vote. When nobody answered, the verdict is the fallback (a source's own, where it has one)
+and says so. When a policy finds no winner, the verdict is the safe word: OPEN → IGNORE, CLOSE → FOLLOW_EXIT.
 
 | policy     | OPEN_SIGNAL                                      | CLOSE_SIGNAL                                              |
 |------------|--------------------------------------------------|-----------------------------------------------------------|

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.money import significant
 from evaluation.facts import Facts
-from evaluation.schemas import ENTER, FALLBACK, Answer
+from evaluation.schemas import ENTER, Answer
 
 # A stop must trigger before liquidation does: it may use this much of the way.
 USABLE_ROOM = Decimal("0.95")
@@ -49,12 +49,12 @@ def guard(answer: Answer, facts: Facts) -> Guarded:
     )
 
 
-def fallback(event_type: str, tag: str) -> dict[str, Any]:
-    """The answer published when there is none: never opens a position, never holds an exit back, claims no confidence."""
+def fallback(word: str, tag: str) -> dict[str, Any]:
+    """The answer published when there is none: `word` (evaluation/fallbacks), with no plan, no size and no confidence."""
     return {
         "evidence_for": [],
         "evidence_against": [],
-        "decision": FALLBACK[event_type],
+        "decision": word,
         "confidence": None,
         "entry_plan": None,
         "risk_plan": None,

@@ -64,16 +64,16 @@ def judged(reply: Reply, facts: Facts, most_ungrounded: float) -> Parsed | Failu
     return Failure("incoherent", bounded(" ".join(found.faults), LONGEST_FAULT), result.answer)
 
 
-def refused(failure: Failure, facts: Facts) -> Outcome:
-    """The fallback for an answer that is none; an incoherent answer is kept beside it."""
-    effective = fallback(facts.event_type, failure.status)
+def refused(failure: Failure, facts: Facts, word: str) -> Outcome:
+    """The fallback (`word`) for an answer that is none; an incoherent answer is kept beside it."""
+    effective = fallback(word, failure.status)
     ratio = None if failure.answer is None else ground(failure.answer, facts).ungrounded_ratio
     own = {} if failure.answer is None else failure.answer.model_dump(mode="json")
     original = {name: value for name, value in own.items() if value != effective[name]}
     return Outcome(failure.status, effective, original, fallback=True, reason=failure.detail, ungrounded_ratio=ratio)
 
 
-def failed(error: LensError, event_type: str) -> Outcome:
-    """The fallback for a call that failed."""
+def failed(error: LensError, word: str) -> Outcome:
+    """The fallback (`word`) for a call that failed."""
     status = _BY_CODE.get(error.code, "provider_error")
-    return Outcome(status, fallback(event_type, status), fallback=True, reason=f"{error.code}: {error.detail}")
+    return Outcome(status, fallback(word, status), fallback=True, reason=f"{error.code}: {error.detail}")

@@ -19,13 +19,13 @@ from evaluation.admission import BusyError, admitted
 from evaluation.claims import EvaluationClaim, described, lease_for
 from evaluation.consensus import Vote
 from evaluation.facts import read
+from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, DecisionStatus, EvaluationModel, Verdict
 from evaluation.outcomes import Outcome, accepted, failed, judged, refused
 from evaluation.parsing import Parsed
 from evaluation.ports import Prompt
 from evaluation.prices import FREE, worst_case
 from evaluation.prompting import render
-from evaluation.schemas import FALLBACK
 from evaluation.selectors import Round, look, rates_of, registered
 from evaluation.settlement import count, lock, note
 from evaluation.talk import Talk, Terms
@@ -44,7 +44,7 @@ def judge(held: EvaluationClaim) -> None:
         held.wait(busy.after, Transient("rate_limited", "The limits set for this model left no room for the call."))
         return
     except _Hindrance as hindrance:
-        outcome = failed(hindrance, held.signal.event_type)
+        outcome = failed(hindrance, fallback_of(held.signal))
     crashpoint("evaluate.answered")
     held.settle(outcome)
 
@@ -85,7 +85,9 @@ def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
     second = talk.ask_again(prompt, first, result)
     if second is not None:
         result = talk.understood(judged(second, facts, most_ungrounded))
-    return accepted(result, facts, repaired=True) if isinstance(result, Parsed) else refused(result, facts)
+    if isinstance(result, Parsed):
+        return accepted(result, facts, repaired=True)
+    return refused(result, facts, fallback_of(held.signal))
 
 
 def _terms(held: EvaluationClaim, model: EvaluationModel, prompt: Prompt) -> Terms:
@@ -119,6 +121,8 @@ def conclude(signal: Signal) -> Verdict | None:
         votes = _votes(seen)
         policy = settings.LENS.consensus
         drawn = consensus.decide(policy, signal.event_type, votes)
+        if drawn.fallback:
+            drawn = replace(drawn, decision=fallback_of(signal))
         details = {"decision": drawn.decision, "policy": policy, "reason": drawn.reason or None}
         if not advance(signal, Status.EVALUATED, details=details, evaluated_at=Now(), degraded=drawn.fallback):
             return None
@@ -140,10 +144,10 @@ def conclude(signal: Signal) -> Verdict | None:
 def _votes(seen: Round) -> list[Vote]:
     """One vote per expected model, in the panel's order; the silent ones have timed out."""
     rows = {row["model"]: row for row in seen.rows if row["status"]}
-    late = Vote("", FALLBACK[seen.signal.event_type], None, DecisionStatus.TIMEOUT, fallback=True)
+    late = None if seen.complete else Vote("", fallback_of(seen.signal), None, DecisionStatus.TIMEOUT, fallback=True)
     return [
         Vote(**{name: rows[model][name] for name in ("model", "decision", "confidence", "status", "fallback")})
-        if model in rows
+        if late is None or model in rows
         else replace(late, model=model)
         for model in seen.signal.expected or []
     ]
@@ -162,7 +166,7 @@ def _give_up_on(seen: Round) -> None:
     signal = seen.signal
     ours = {"signal": signal, "evaluation": signal.evaluation}
     Decision.objects.bulk_create([Decision(**ours, model=model) for model in seen.missing], ignore_conflicts=True)
-    late = failed(Permanent("timeout", "The time for answers was over."), signal.event_type)
+    late = failed(Permanent("timeout", "The time for answers was over."), fallback_of(signal))
     for model in [*seen.missing, *(row["model"] for row in seen.open_rows)]:
         meta = {**described(registered(model)), "status": late.status}
         owed = Decision.objects.filter(**ours, model=model, status="")

@@ -19,8 +19,9 @@ from evaluation.outcomes import Outcome, accepted, failed, judged, refused
 from evaluation.parsing import Failure, Parsed
 from evaluation.ports import Reply
 from evaluation.prompting import instructions, versions
-from evaluation.schemas import wire_schema
+from evaluation.schemas import FALLBACK, wire_schema
 from evaluation.texts import text_of
+from signals.models import ExitWord
 
 # What a call's outcome says when there was a reply to read; every other word is the vendor's or the network's failure.
 _READ = frozenset({"ok", "invalid_json", "schema_error", "incoherent", "refused", "truncated"})
@@ -112,9 +113,13 @@ def _understood(call: ModelCall, facts: Facts) -> Parsed | Failure:
 def _made(decision: Decision, calls: list[ModelCall], results: list[Parsed | Failure], facts: Facts) -> Outcome:
     if results:
         result = results[-1]
-        return accepted(result, facts, repaired=len(results) > 1) if isinstance(result, Parsed) else refused(result, facts)
+        return (
+            accepted(result, facts, repaired=len(results) > 1)
+            if isinstance(result, Parsed)
+            else refused(result, facts, _word(decision))
+        )
     if calls:
-        return failed(Permanent(calls[-1].outcome, calls[-1].error), decision.signal.event_type)
+        return failed(Permanent(calls[-1].outcome, calls[-1].error), _word(decision))
     return _not_asked(decision)
 
 
@@ -130,4 +135,11 @@ def _compared(decision: Decision, made: Outcome) -> Iterator[Difference]:
 
 
 def _not_asked(decision: Decision) -> Outcome:
-    return Outcome(decision.status, fallback(decision.signal.event_type, decision.status), fallback=True, reason=decision.reason)
+    return Outcome(decision.status, fallback(_word(decision), decision.status), fallback=True, reason=decision.reason)
+
+
+def _word(decision: Decision) -> str:
+    """The fallback's word. A source may have been set otherwise then: an exit's is believed if it is one that can be set."""
+    signal = decision.signal
+    settable = not signal.opens and decision.fallback and decision.decision in ExitWord.values
+    return decision.decision if settable else FALLBACK[signal.event_type]

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 
 from core.clock import iso
 from evaluation.models import Decision, Verdict
-from evaluation.schemas import FALLBACK
 from signals.models import Signal
 
 
@@ -140,11 +139,11 @@ def verdict_frame(signal: Signal, verdict: Verdict, setting: Setting) -> Verdict
     )
 
 
-def unjudged_frame(signal: Signal, reason: str, setting: Setting) -> VerdictFrame:
-    """The verdict of a signal that ended rejected or dead: never opens a position, never holds an exit back."""
+def unjudged_frame(signal: Signal, word: str, reason: str, setting: Setting) -> VerdictFrame:
+    """The verdict of a signal that ended rejected or dead: the fallback's word (evaluation/fallbacks), and why."""
     return VerdictFrame(
         **_about(signal, setting),
-        decision=FALLBACK[signal.event_type],
+        decision=word,
         confidence=None,
         fallback=True,
         data=VerdictData(policy=None, policy_version=None, votes=[], disagreement=0.0, reason=reason),

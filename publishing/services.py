@@ -20,6 +20,7 @@ from core import telemetry
 from core.clock import now
 from core.crashpoints import crashpoint
 from evaluation import services as judging
+from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, Verdict
 from publishing import stream
 from publishing.frames import AnyFrame, DecisionFrame, Setting, VerdictFrame, decision_frame, unjudged_frame, verdict_frame
@@ -110,7 +111,7 @@ def _publish_verdict(verdict: Verdict, signal: Signal) -> bool:
 
 
 def _announce(signal: Signal) -> bool:
-    frame = unjudged_frame(signal, _reason(signal), _setting())
+    frame = unjudged_frame(signal, fallback_of(signal), _reason(signal), _setting())
     with transaction.atomic():
         owing = Signal.objects.filter(
             pk=signal.pk, status=signal.status, evaluation=signal.evaluation, next_attempt_at__isnull=False

@@ -68,7 +68,7 @@ class SignalAdmin(ReadOnly, HouseAdmin[Signal]):
 class SourceAdmin(HouseAdmin[Source]):
     """Senders. A paused one is still answered 201; its signals end rejected."""
 
-    list_display = ["name", "paused", "max_age_s", "max_drift_bps", "first_seen_at"]
+    list_display = ["name", "paused", "max_age_s", "max_drift_bps", "close_fallback", "first_seen_at"]
     list_editable = ["paused"]
     readonly_fields = ["name", "first_seen_at"]
     searched = ["name"]

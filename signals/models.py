@@ -48,6 +48,14 @@ class Direction(models.TextChoices):
     CLOSE_SHORT = "close_short"
 
 
+class ExitWord(models.TextChoices):
+    """What may stand for a judgement of an exit when there is none."""
+
+    FOLLOW_EXIT = "FOLLOW_EXIT"
+    HOLD = "HOLD"
+    TIGHTEN_STOP = "TIGHTEN_STOP"
+
+
 class Source(models.Model):
     """A sender, registered with its first accepted signal."""
 
@@ -76,6 +84,13 @@ class Source(models.Model):
         blank=True,
         validators=[MinValueValidator(0)],
         help_text="The same in average true ranges of an hour; empty: not judged.",
+    )
+    close_fallback = models.CharField(
+        max_length=12,
+        choices=ExitWord.choices,
+        default=ExitWord.FOLLOW_EXIT,
+        db_default=ExitWord.FOLLOW_EXIT,
+        help_text="What executors hear of a CLOSE signal that nobody judged. An OPEN is always IGNORE then.",
     )
     first_seen_at = models.DateTimeField(db_default=Now())
 

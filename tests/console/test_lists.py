@@ -15,7 +15,7 @@ from access.models import Scope
 from audit.models import DeadLetter
 from console import letter_shapes, shapes
 from core.clock import iso, now
-from evaluation.models import Decision, EvaluationModel, Verdict
+from evaluation.models import Breaker, Decision, EvaluationModel, Spend, Verdict
 from signals.models import Signal, Source, Status
 from tests.conftest import SignalFactory
 from tests.console.conftest import ClientFactory
@@ -225,6 +225,34 @@ def test_a_model_is_as_healthy_as_its_latest_answers(reader: APIClient, judged: 
     found = {item["name"]: item["health"] for item in results(reader, "models")}
     assert {name: health["state"] for name, health in found.items()} == {"chatgpt": "ok", "gemini": "failing", "quiet": "unknown"}
     assert (found["chatgpt"]["median_latency_ms"], found["gemini"]["answers"], found["gemini"]["usable"]) == (200, 3, 1)
+
+
+def test_a_model_shows_its_breaker_and_what_of_its_budget_is_spent(reader: APIClient) -> None:
+    EvaluationModel.objects.all().delete()
+    for name in ("down", "mending", "well"):
+        EvaluationModel.objects.create(name=name, vendor="baseline", model_id=name, daily_budget_usd="1.5", max_in_flight=3)
+    at = now()
+    Breaker.objects.create(model="down", failures=5, opened_at=at, cause="provider_down")
+    Breaker.objects.create(model="mending", failures=5, opened_at=at - timedelta(seconds=31), cause="timeout")
+    Spend.objects.create(scope="model", name="well", day=at.date(), cap_usd="1.5", spent_usd="0.25", reserved_usd="0.01")
+    Spend.objects.create(scope="model", name="well", day=at.date() - timedelta(days=1), cap_usd="1.5", spent_usd="1")
+    found = {item["name"]: item for item in results(reader, "models")}
+    assert {name: (item["health"]["breaker"], item["health"]["breaker_cause"]) for name, item in found.items()} == {
+        "down": ("open", "provider_down"),
+        "mending": ("half_open", "timeout"),
+        "well": ("closed", None),
+    }
+    well = found["well"]
+    assert (well["daily_budget_usd"], well["max_in_flight"], well["calls_per_minute"]) == ("1.5", 3, None)
+    assert (well["health"]["spent_today_usd"], well["health"]["reserved_usd"]) == ("0.25", "0.01")
+    assert found["down"]["health"]["spent_today_usd"] is None
+
+
+def test_a_source_shows_what_it_is_held_to(reader: APIClient) -> None:
+    Source.objects.create(name="desk_7", max_age_s=60, close_fallback="HOLD")
+    (item,) = results(reader, "sources")
+    assert item["limits"] == {"max_age_s": 60, "max_future_s": None, "max_drift_bps": None, "max_drift_atr": None}
+    assert item["close_fallback"] == "HOLD"
 
 
 def test_a_source_shows_when_it_was_last_heard(reader: APIClient, make_signal: SignalFactory) -> None:

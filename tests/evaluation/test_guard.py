@@ -94,7 +94,7 @@ def test_no_answer_gets_past_the_limits(
 
 @pytest.mark.parametrize("event_type", list(FALLBACK))
 def test_a_fallback_never_opens_and_never_holds_an_exit_back(event_type: str) -> None:
-    assert fallback(event_type, "timeout") == {
+    assert fallback(FALLBACK[event_type], "timeout") == {
         "evidence_for": [],
         "evidence_against": [],
         "decision": {"OPEN_SIGNAL": "IGNORE", "CLOSE_SIGNAL": "FOLLOW_EXIT"}[event_type],

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from evaluation.models import Decision, Verdict
+from evaluation.schemas import FALLBACK
 from publishing.frames import Published, Setting, decision_frame, unjudged_frame, verdict_frame
 from signals.models import Signal
 
@@ -85,9 +86,9 @@ def test_a_verdict_frame_carries_the_votes_and_no_model() -> None:
     }
 
 
-@pytest.mark.parametrize(("event_type", "word"), [("OPEN_SIGNAL", "IGNORE"), ("CLOSE_SIGNAL", "FOLLOW_EXIT")])
+@pytest.mark.parametrize(("event_type", "word"), list(FALLBACK.items()))
 def test_a_signal_that_was_never_judged_opens_nothing_and_holds_no_exit_back(event_type: str, word: str) -> None:
-    frame = unjudged_frame(signal(event_type=event_type), "price_drift", SETTING)
+    frame = unjudged_frame(signal(event_type=event_type), word, "price_drift", SETTING)
     assert (frame.type, frame.decision, frame.confidence, frame.fallback) == ("verdict", word, None, True)
     assert (frame.data.votes, frame.data.reason, frame.data.policy) == ([], "price_drift", None)
 
