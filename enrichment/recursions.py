@@ -1,10 +1,11 @@
-"""ATR and ADX as `ta` has them, bit for bit, with their loops over plain floats instead of a pandas index. Pure.
+"""ATR, ADX and RSI as `ta` has them, bit for bit, over plain arrays instead of a pandas index. Pure.
 
-Those loops are the dearest part of a reading. `tests/enrichment` holds the results to the library's own.
+They are the dearest part of a reading. `tests/enrichment` holds the results to the library's own.
 """
 
 import numpy as np
 import pandas as pd
+from ta.momentum import RSIIndicator
 from ta.trend import ADXIndicator
 from ta.volatility import AverageTrueRange
 
@@ -15,12 +16,29 @@ class QuickAverageTrueRange(AverageTrueRange):  # type: ignore[misc]
     """Wilder's average of the true range; 0 before bar `window` − 1."""
 
     def _run(self) -> None:
-        ranges = self._true_range(self._high, self._low, self._close.shift(1))
-        window = self._window
-        smooth = [0.0] * (window - 1) + [float(ranges[:window].mean())]
+        high, low, close, window = self._high.to_numpy(), self._low.to_numpy(), self._close.to_numpy(), self._window
+        ranges = high - low
+        # The first bar has no close before it.
+        ranges[1:] = np.maximum(ranges[1:], np.maximum(np.abs(high[1:] - close[:-1]), np.abs(low[1:] - close[:-1])))
+        smooth = [0.0] * (window - 1) + [float(pd.Series(ranges[:window]).mean())]
         for value in ranges[window:].tolist():
             smooth.append((smooth[-1] * (window - 1) + value) / window)
-        self._atr = pd.Series(smooth, index=ranges.index)
+        self._atr = pd.Series(smooth, index=self._close.index)
+
+
+class QuickRelativeStrength(RSIIndicator):  # type: ignore[misc]
+    """Wilder's averages of ups and downs against each other; NaN before bar `window` − 1."""
+
+    def _run(self) -> None:
+        change = np.diff(self._close.to_numpy(), prepend=np.nan)
+        ups, downs = (self._averaged(moves) for moves in (np.where(change > 0, change, 0.0), -np.where(change < 0, change, 0.0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            strength = np.where(downs == 0, 100, 100 - (100 / (1 + ups / downs)))
+        self._rsi = pd.Series(strength, index=self._close.index)
+
+    def _averaged(self, moves: Floats) -> Floats:
+        found: Floats = pd.Series(moves).ewm(alpha=1 / self._window, min_periods=self._window, adjust=False).mean().to_numpy()
+        return found
 
 
 class QuickDirectionalIndex(ADXIndicator):  # type: ignore[misc]

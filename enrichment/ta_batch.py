@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from ta.momentum import RSIIndicator, StochasticOscillator, WilliamsRIndicator
+from ta.momentum import StochasticOscillator, WilliamsRIndicator
 from ta.trend import MACD, CCIIndicator, EMAIndicator, SMAIndicator
 from ta.volatility import BollingerBands
 from ta.volume import MFIIndicator
 
 from enrichment.bars import Bars, Floats
-from enrichment.recursions import QuickAverageTrueRange, QuickDirectionalIndex
+from enrichment.recursions import QuickAverageTrueRange, QuickDirectionalIndex, QuickRelativeStrength
 from enrichment.wanted import Family
 
 SAME_PRICE = 1e-12
@@ -99,7 +99,7 @@ def _macd(columns: Columns, fast: float, slow: float, signal: float) -> Found:
 def _rsi(columns: Columns, period: float) -> Found:
     if _constant(columns.bars.close):
         return Found(((50.0, 50.0),), flat=True)
-    return Found((_pair(RSIIndicator(columns.close, int(period)).rsi()),))
+    return Found((_pair(QuickRelativeStrength(columns.close, int(period)).rsi()),))
 
 
 def _atr(columns: Columns, period: float) -> Found:

@@ -121,7 +121,7 @@ def parse_mids(body: bytes) -> Mapping[str, Any]:
 
 def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -> tuple[Candle, ...]:
     """The bars that close at or before `until`. Raises Transient `bad_reply` if any bar is not of this coin, interval and grid."""
-    until_ms, step_ms = to_ms(until), to_ms(from_ms(0) + STEP[interval])
+    until_ms, step, step_ms = to_ms(until), STEP[interval], to_ms(from_ms(0) + STEP[interval])
     bars: list[Candle] = []
     first = before = -1
     for row in _whole("candleSnapshot", _CANDLES, body):
@@ -133,7 +133,8 @@ def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -
             raise broken("candleSnapshot", "bars out of order or off the grid")
         before = start
         if close <= until_ms:
-            bars.append(Candle(from_ms(start), from_ms(close), row["o"], row["h"], row["l"], row["c"], row["v"]))
+            opened = from_ms(start)
+            bars.append(Candle(opened, opened + step, row["o"], row["h"], row["l"], row["c"], row["v"]))
     return tuple(bars)
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
+from ta.momentum import RSIIndicator
 from ta.trend import ADXIndicator
 from ta.volatility import AverageTrueRange
 
 from core.clock import from_ms
 from enrichment.bars import Bars
 from enrichment.indicators import read
-from enrichment.recursions import QuickAverageTrueRange, QuickDirectionalIndex
+from enrichment.recursions import QuickAverageTrueRange, QuickDirectionalIndex, QuickRelativeStrength
 from enrichment.ta_batch import Columns, compute
 from enrichment.wanted import BollingerPeriods, Family, IndicatorSet, LevelSearch, MacdPeriods, StochasticPeriods
 from tests.enrichment.markets import RECORDED, START, TREND, Row, candles, recorded_markets, walk
@@ -184,6 +185,7 @@ def test_our_loops_have_the_very_bits_of_the_library(market: list[Row]) -> None:
             assert getattr(ours, line)().tolist() == getattr(theirs, line)().tolist(), line
     atr = AverageTrueRange(high, low, close, 14).average_true_range()
     assert QuickAverageTrueRange(high, low, close, 14).average_true_range().tolist() == atr.tolist()
+    np.testing.assert_array_equal(QuickRelativeStrength(close, 14).rsi().to_numpy(), RSIIndicator(close, 14).rsi().to_numpy())
 
 
 def test_the_values_before_are_those_of_one_bar_earlier() -> None:
