@@ -59,7 +59,10 @@ class DeadLetter(models.Model):
             models.Index(fields=["-created_at"], name="dead_letter_newest"),
             models.Index(fields=["event_id"], name="dead_letter_event"),
             models.Index(fields=["stage", "reason_code"], name="dead_letter_open", condition=models.Q(status="open")),
-            models.Index(fields=["fingerprint"], name="dead_letter_cause", condition=models.Q(status="open")),
+            models.Index(fields=["fingerprint", "-created_at"], name="dead_letter_cause"),
+            models.Index(fields=["reason_code", "-created_at"], name="dead_letter_reason"),
+            # Most letters are closed: those that are not are found, newest first, without walking past them.
+            models.Index(fields=["-created_at"], name="dead_letter_waiting", condition=models.Q(status__in=["open", "requeued"])),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -49,6 +49,7 @@ _BURIED = {
     "until": "created_at__lt",
 }
 _CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
+_WAITING = [DeadLetter.Status.OPEN, DeadLetter.Status.REQUEUED]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def buried(caller: Caller, asked: Asked) -> QuerySet[DeadLetter]:
     if caller.allowed_sources:
         letters = letters.filter(Exists(Signal.objects.filter(pk=OuterRef("event_id"), source__in=caller.allowed_sources)))
     if "resolved" in asked:
-        letters = letters.filter(Q(status__in=_CLOSED) if asked["resolved"] else ~Q(status__in=_CLOSED))
+        letters = letters.filter(status__in=_CLOSED if asked["resolved"] else _WAITING)
     return asked_for(letters, asked, _BURIED)
 
 
