@@ -31,8 +31,8 @@ lint: $(VENV)/.dev ## Style, types, storeys, pending migrations, system checks
 	$(NO_SERVERS) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(NO_SERVERS) $(PY) manage.py check
 
-bench: $(VENV)/.dev ## Measure; prints figures and asserts none
-	@$(PY) -m bench
+bench: $(VENV)/.dev ## Measure everything into docs/performance.md; asserts nothing
+	@$(PY) -m bench --report
 
 faults: $(VENV)/.dev ## The whole fault matrix (half an hour); writes docs/faults.md
 	@$(PY) -m tests.faults

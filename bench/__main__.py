@@ -1,13 +1,17 @@
-"""`make bench`: the whole stack under an open-loop load; prints latency, throughput, CPU and memory by process.
+"""`make bench` measures everything and writes docs/performance.md.
 
-python -m bench                 the standard set
+python -m bench                 the whole stack under an open-loop load: latency, throughput, CPU and memory by process
 python -m bench --rate 30 --seconds 20 --model-latency 1
+python -m bench --report        every section, into docs/performance.md
+python -m bench --report --only fanout,lists
 """
 
 import argparse
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing
@@ -16,18 +20,34 @@ from typing import Any
 import httpx2
 
 from bench import evaluation, fanout, ingest
+from bench.figures import figure
 from bench.meter import cost
+from bench.report import SECTIONS, report
 from console.load import Run, drive, quantile
 from sandbox.stack import Stack
 
 OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "beat", "postgres", "redis")
 THEIRS = ("exchange", "llm")
+E2E_AIM_MS, CPU_AIM_S = 6_000.0, 25.0
 STANDARD = [(rate, latency) for latency in (0.0, 1.0) for rate in (1.0, 10.0, 30.0, 60.0)]
 
 
+# They need no stack; each sets Django up for itself.
+ALONE = ("enrichment", "lists")
+
+
 def main() -> None:
-    """Start a stack of its own on free ports, run, print."""
+    """The report, one section that needs no stack, or a stack of its own on free ports under load."""
     options = _parse()
+    if options.report:
+        sys.exit(report(options.only))
+    for name in ALONE:
+        if getattr(options, name):
+            sys.exit(subprocess.call([sys.executable, "-m", f"bench.{name}"]))
+    _with_a_stack(options)
+
+
+def _with_a_stack(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="lens-bench-") as directory:
         environ = {**os.environ, "LENS_DATA_DIR": directory, "LENS_HTTP_PORT": _free_port(), "LENS_WS_PORT": _free_port()}
         environ["LENS_WS_MAX_CONNECTIONS"] = str(2 * max(fanout.SIZES))
@@ -79,6 +99,9 @@ def _print(run: Run, rate: float, latency: float, spent: dict[str, tuple[float, 
         f"PSS {sum(p for _, p in ours):6.1f} MB",
         flush=True,
     )
+    load = f"{rate:g} signals/s, models {'instant' if not latency else f'{latency:g} s'}"
+    figure(f"{load}: end to end, p95", quantile(waits, 0.95) * 1000, "ms", E2E_AIM_MS)
+    figure(f"{load}: CPU per 1 000 signals", sum(c for c, _ in ours) * per_thousand, "s", CPU_AIM_S)
 
 
 def _costs(stack: Stack) -> dict[str, Any]:
@@ -109,9 +132,21 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--ingest", action="store_true", help="the gateway alone")
     parser.add_argument("--fanout", action="store_true", help="the decision stream alone")
     parser.add_argument("--evaluation", action="store_true", help="what Lens adds to its models, and how many calls it holds")
+    parser.add_argument("--enrichment", action="store_true", help="freezing the market alone: time, requests, CPU, bytes")
+    parser.add_argument("--lists", action="store_true", help="every list and page over a million signals")
+    parser.add_argument("--report", action="store_true", help="all of these, into docs/performance.md")
+    parser.add_argument("--only", type=_sections, default=list(SECTIONS), help=f"for the report: some of {','.join(SECTIONS)}")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--model-latency", type=float, default=0, help="seconds the simulated models take")
     return parser.parse_args()
+
+
+def _sections(text: str) -> list[str]:
+    """Names of sections, separated by commas. Raises ArgumentTypeError for others."""
+    names = text.split(",")
+    if strangers := set(names) - set(SECTIONS):
+        raise argparse.ArgumentTypeError(f"no such section: {', '.join(sorted(strangers))}")
+    return names
 
 
 if __name__ == "__main__":

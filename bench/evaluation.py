@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import psycopg
 
+from bench.figures import figure
 from bench.meter import cost
 from console.load import drive, quantile, signal_body
 from sandbox.plan import ROOT, manage
@@ -55,7 +56,10 @@ def measure(stack: Stack, steps: Sequence[tuple[float, float]], seconds: float) 
             print(
                 f"accepted {len(run.accepted)} of {run.planned}, with a verdict {len(run.verdicts)}, frames measured {len(waits)}"
             )
-            _print_waits([(float(queue), float(own) - latency) for queue, own in waits])
+            parts = [(float(queue), float(own) - latency) for queue, own in waits]
+            _print_waits(parts)
+            overhead = quantile(sorted(map(sum, parts)), 0.95) * 1000
+            figure(f"{rate:g} signals/s, models {latency:g} s: what Lens adds, p95", overhead, "ms")
             print(f"in flight at most {peak}   worker-evaluate PSS {cost(_pid(stack)).pss_mb:.1f} MB", flush=True)
         httpx2.put(f"{llm}/_control/latency", json={"seconds": 0}).raise_for_status()
         _send_every_profile(stack.facts)

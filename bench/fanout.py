@@ -9,6 +9,7 @@ import sys
 import time
 
 from bench.crowd import Crowd
+from bench.figures import figure
 from bench.meter import Cost, cost
 from console.load import quantile
 from sandbox.stack import Stack
@@ -16,6 +17,7 @@ from sandbox.stack import Stack
 SIZES = (50, 200, 1_000)
 RATE, BURST, REPLAY = 10.0, 500, 10_000
 SETTLE_S = 3.0
+P95_AIM_MS = 1_000.0
 
 
 def measure(stack: Stack, seconds: float) -> None:
@@ -45,6 +47,7 @@ async def _steady(stack: Stack, size: int, seconds: float) -> None:
         f"   {spent / max(crowd.count, 1) * 1e6:5.1f} µs a delivery   {'all heard' if whole else 'FRAMES MISSING'}",
         flush=True,
     )
+    figure(f"{size} clients, {RATE:g} frames/s: p95", quantile(waits, 0.95) * 1000, "ms", P95_AIM_MS)
     crowd.leave()
 
 
