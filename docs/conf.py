@@ -9,7 +9,7 @@ source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 # The rest of the repository is linked to as it lies there.
-suppress_warnings = ["myst.xref_missing", "toc.not_included"]
+suppress_warnings = ["myst.xref_missing"]
 
 html_theme = "furo"
 html_title = "SigmaPilot Lens"
