@@ -30,7 +30,7 @@ container=$(buildah from --pull=never "$tag")
 as_run() { buildah run --user 10001 "$container" -- "$@"; }
 as_run python -c 'import os; assert os.getuid() == 10001'
 if as_run python manage.py check 2> /dev/null; then echo "started without settings" >&2; exit 1; fi
-as_run env DATABASE_URL=postgresql://none REDIS_URL=redis://none DJANGO_SECRET_KEY=none-of-your-business-but-fifty-characters-long-1 \
+as_run env DATABASE_URL=postgresql://none/none REDIS_URL=redis://none DJANGO_SECRET_KEY=none-of-your-business-but-fifty-characters-long-and-more \
   LENS_ALLOWED_HOSTS=lens.example.com python manage.py check --deploy
 buildah rm "$container" > /dev/null
 buildah images "$tag"
