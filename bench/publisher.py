@@ -18,7 +18,7 @@ from evaluation.models import Decision  # noqa: E402
 from publishing.services import append_decision  # noqa: E402
 from signals.models import Signal  # noqa: E402
 
-WARM_S = 3.0
+WARM_S, RING_S = 3.0, 1.0
 ANSWER = {
     "entry_plan": {"type": "limit", "offset_bps": -5},
     "risk_plan": {"stop_method": "atr", "atr_multiple": 2.0},
@@ -39,6 +39,9 @@ def main(count: int, rate: float) -> None:
         if rate:
             time.sleep(max(began + number / rate - time.monotonic(), 0))
         publish()
+    if rate:
+        # The bell rings from a thread, which the process's end would cut off: the last frame would wait for a tick.
+        time.sleep(RING_S)
 
 
 def publish() -> None:
