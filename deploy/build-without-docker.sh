@@ -19,11 +19,13 @@ cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/ca-certificates.crt"
 python3 -m pip config list | sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/[global]\nindex-url = \1/p" > "$base/etc/pip.conf"
 container=$(buildah from scratch)
 buildah add -q "$container" "$base" /
+buildah config --env UV_SYSTEM_CERTS=true --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt "$container"
+index=$(sed -n 's/^index-url = //p' "$base/etc/pip.conf")
+test -z "$index" || buildah config --env UV_DEFAULT_INDEX="$index" "$container"
 buildah commit -q "$container" docker.io/library/python:3.11-slim
 buildah rm "$container" > /dev/null
 
-index=$(sed -n 's/^index-url = //p' "$base/etc/pip.conf")
-buildah build --format docker --pull=never ${index:+--env UV_DEFAULT_INDEX="$index"} -t "$tag" .
+buildah build --format docker --pull=never -t "$tag" .
 
 # The image as it would run: not as root, refusing to start without its settings, answering with them.
 container=$(buildah from --pull=never "$tag")
