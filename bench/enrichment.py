@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 from django.apps import apps
 from django.conf import settings
+from django.db import connection
 from redis import Redis
 
 from bench.figures import figure
@@ -26,12 +27,14 @@ PROFILES = ("trend_follow_v1", "crypto_perps_v1", "full_v1")
 AIMS_MS = {"trend_follow_v1": (25.0, 8.0), "full_v1": (60.0, 15.0)}
 P95_AIM_MS = 2_000.0
 LATENCIES = (0.0, 0.1, 0.3)
+# As the launcher gives a worker: without a pool every signal pays for connecting twice.
+POOL = "16"
 ROUNDS, BURST, THREADS = 10, 100, 16
 
 
 def main() -> None:
     """A venue, servers, figures."""
-    with _venue() as url, ground(LENS_MARKET="sandbox", LENS_HYPERLIQUID_URL=url):
+    with _venue() as url, ground(LENS_MARKET="sandbox", LENS_HYPERLIQUID_URL=url, DATABASE_POOL_SIZE=POOL):
         bench = Bench(url)
         for _ in range(3):
             bench.cold(PROFILES[-1])
@@ -77,6 +80,7 @@ class Bench:
         self._tasks.enrich(event_id)
         taken = time.perf_counter() - began, time.process_time() - spent
         assert self.rows.filter(signal=event_id).exists(), event_id
+        connection.close()  # back to the pool, as after a task
         return taken
 
     def forget(self) -> None:
