@@ -13,6 +13,7 @@ from sandbox.process import Process
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 SANDBOX = "sandbox"
+SANDBOX_KEY = "LENS_SANDBOX_API_KEY"
 INGEST_READY = "/ready?role=ingest"
 ANY_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}
 
@@ -96,7 +97,7 @@ def environment(environ: Mapping[str, str], plan: Plan, kept: Kept) -> dict[str,
         "PYTHONUNBUFFERED": "1",
     }
     if plan.market == SANDBOX:
-        chosen["LENS_SANDBOX_API_KEY"] = SANDBOX
+        chosen[SANDBOX_KEY] = SANDBOX
     if environ.get("PYTHONDONTWRITEBYTECODE"):
         # Compiling everything in every process triples the start. The wish is for a clean tree, and that is kept.
         chosen |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(plan.data_dir / "bytecode")}

@@ -22,6 +22,7 @@ from sandbox.kept import Kept, write_private
 from sandbox.plan import (
     ROOT,
     SANDBOX,
+    SANDBOX_KEY,
     SetupError,
     environment,
     manage,
@@ -113,6 +114,7 @@ class Stack:
             "redis": self.env["REDIS_URL"],
             "simulators": self._simulators(),
             "market": self.plan.market,
+            "keys": {SANDBOX_KEY: self.env[SANDBOX_KEY]} if SANDBOX_KEY in self.env else {},
             "secret_key": self.env["DJANGO_SECRET_KEY"],
             "api_key": None,
             "admin": None,

@@ -21,6 +21,9 @@ def as_the_stack_runs(chosen: LensSettings, stack: dict[str, Any]) -> LensSettin
     if market == stack.get("market"):
         simulators = stack.get("simulators", {})
         found |= {"hyperliquid_url": simulators.get("exchange"), "sandbox_llm_url": simulators.get("llm")}
+        # What the simulators' models call a key: commands in another shell ask them too.
+        for name, value in stack.get("keys", {}).items():
+            os.environ.setdefault(name, value)
     return chosen.model_copy(update={name: value for name, value in found.items() if value and not _is_set(name)})
 
 

@@ -210,6 +210,11 @@ def test_probes_and_metrics_tell_the_truth(lens: Lens) -> None:
     assert "BTC" not in text
 
 
+def test_the_doctor_finds_a_fresh_installation_well_from_another_shell(lens: Lens) -> None:
+    findings = json.loads(lens.manage("doctor", "--json"))["findings"]
+    assert {finding["name"]: finding["state"] for finding in findings if finding["state"] != "ok"} == {}
+
+
 def test_the_sample_command_prints_the_decisions(lens: Lens) -> None:
     shown = lens.manage("send_signal", "--sample", "--follow")
     assert shown.startswith("accepted")
