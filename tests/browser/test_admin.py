@@ -11,7 +11,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("published")]
 
 
 def test_the_index_offers_the_lists(visitor: Visitor) -> None:
-    assert {"/admin/signals/signal/", "/admin/evaluation/decision/", "/admin/access/apikey/"} <= set(lists_of_admin(visitor))
+    wanted = {"/admin/signals/signal/", "/admin/evaluation/decision/", "/admin/access/apikey/", "/admin/audit/deadletter/"}
+    assert wanted <= set(lists_of_admin(visitor))
 
 
 def test_every_list_and_a_page_of_each(visitor: Visitor) -> None:
