@@ -20,8 +20,9 @@ run: $(VENV)/.runtime ## Start everything, send one sample signal, show its deci
 demo: $(VENV)/.runtime ## The same, with a signal every few seconds
 	@$(PY) -m sandbox.run --with-parent --demo
 
-test: $(VENV)/.dev ## The whole test suite, on servers of its own
-	@$(PY) -m pytest
+# Two workers must name the tests alike, sets in their parameters included: hence one hash seed.
+test: $(VENV)/.dev ## The whole test suite, on servers of its own, two files at a time
+	@PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev ## Style, types, storeys, pending migrations, system checks
 	$(PY) -m ruff check .
