@@ -12,15 +12,6 @@ from signals.models import Signal
 from signals.services import Submission, _known_sources, submit
 
 SignalFactory = Callable[..., Signal]
-# Their tests share one running product: they stay together when the suite runs side by side. Everything else is dealt out by file.
-TOGETHER = ("browser", "faults", "pipeline")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who may not be parted."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
 
 
 def signal_fields(**changes: Any) -> dict[str, Any]:
