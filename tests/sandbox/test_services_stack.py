@@ -178,7 +178,7 @@ def test_the_facts_are_private_and_whole(running: Launcher) -> None:
     file = running.data / "run" / "stack.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     facts = running.facts()
-    assert set(facts) == {"http", "ws", "database", "redis", "simulators", "market", "secret_key", "api_key", "admin"}
+    assert set(facts) == {"http", "ws", "database", "redis", "simulators", "market", "secret_key", "keys", "api_key", "admin"}
     assert facts["ws"] == [f"ws://127.0.0.1:{running.ws_port}", f"ws://127.0.0.1:{running.ws_port + 1}"]
     assert (facts["market"], facts["api_key"]) == ("sandbox", "lens_key")
 
