@@ -66,3 +66,11 @@ def free_port(not_these: Collection[int] = ()) -> int:
     floor = int(_KERNEL_RANGE.read_text().split()[0]) if _KERNEL_RANGE.exists() else 49_152
     candidates = random.SystemRandom().sample(range(10_000, max(floor, 20_000)), 200)
     return next(port for port in candidates if port not in not_these and port_is_free(LOOPBACK, port))
+
+
+def free_ports(count: int) -> int:
+    """The first of so many such ports in a row."""
+    while True:
+        first = free_port()
+        if all(port_is_free(LOOPBACK, first + offset) for offset in range(1, count)):
+            return first

@@ -1,13 +1,16 @@
 """The whole product for a test: its own launcher, its own data directory, free ports; and a client that keeps the books."""
 
+import atexit
+import functools
 import json
 import os
-import socket
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from core.clock import iso, now
+from sandbox import schema
+from sandbox.kept import free_port, free_ports
+from sandbox.services import Servers
 from sandbox.stack import Stack
 from tests.described import checked
 
@@ -175,28 +181,28 @@ class Listener:
         return [frame for frame in self.heard if frame["type"] in {"decision", "verdict"}]
 
 
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
-        with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-            first = int(listener.getsockname()[1])
-        if first + count < 65_000 and all(_free(first + offset) for offset in range(count)):
-            return first
-
-
-def _free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+@functools.cache
+def _migrated() -> Path:
+    """A data directory whose servers are made and migrated, for every stack of this run to begin with."""
+    data_dir = Path(tempfile.mkdtemp(prefix="lens-migrated-"))
+    atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
+    with Servers(data_dir, {}) as servers:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("LENS_")}
+        environ |= {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "DJANGO_SECRET_KEY": "none"}
+        environ["DJANGO_SETTINGS_MODULE"] = "lens_project.settings.local"
+        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environ, check=True)
+        schema.mark(servers.database_url, ROOT)
+    return data_dir
 
 
 @contextmanager
 def running(data_dir: Path, **environ: str) -> Iterator[Lens]:
     """The stack in a directory, with two socket processes unless told otherwise."""
+    shutil.copytree(_migrated(), data_dir, dirs_exist_ok=True)
     clean = {name: value for name, value in os.environ.items() if name not in _OURS and not name.startswith("LENS_")}
-    ports = {"LENS_HTTP_PORT": str(free_ports(1)), "LENS_WS_PORT": str(free_ports(2)), "LENS_WS_PROCESSES": "2"}
+    sockets = free_ports(2)
+    http = free_port(not_these=(sockets, sockets + 1))
+    ports = {"LENS_HTTP_PORT": str(http), "LENS_WS_PORT": str(sockets), "LENS_WS_PROCESSES": "2"}
     with Stack({**clean, **ports, "LENS_DATA_DIR": str(data_dir), **environ}) as stack:
         lens = Lens(stack)
         try:

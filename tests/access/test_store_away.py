@@ -17,8 +17,8 @@ from core import telemetry
 from core.clock import now
 from core.store import AWAY_S, STORE_TIMEOUT_S
 from sandbox.binaries import redis_server
+from sandbox.kept import free_port
 from signals.models import Pulse
-from tests.stack import free_ports
 
 EIGHT = (Window("burst", 8, 60),)
 
@@ -27,7 +27,7 @@ class Server:
     """A Redis of the test's own, to be killed."""
 
     def __init__(self, directory: Path) -> None:
-        self.port, self.directory = free_ports(1), directory
+        self.port, self.directory = free_port(), directory
         self.url = f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ def test_a_restart_between_two_requests_is_not_noticed(server: Server) -> None:
 
 
 def test_what_a_refusal_says_is_true_of_this_processs_share() -> None:
-    limiter = Limiter(f"redis://127.0.0.1:{free_ports(1)}", processes=4)
+    limiter = Limiter(f"redis://127.0.0.1:{free_port()}", processes=4)
     accepted(limiter, 2, "taken")
     refused = limiter.charge("a", "more", EIGHT)
     assert refused.headers["RateLimit-Policy"] == '"burst";q=2;w=60'
@@ -96,7 +96,7 @@ def test_what_a_refusal_says_is_true_of_this_processs_share() -> None:
 
 
 def test_a_refund_is_good_without_the_store() -> None:
-    limiter = Limiter(f"redis://127.0.0.1:{free_ports(1)}", processes=8)
+    limiter = Limiter(f"redis://127.0.0.1:{free_port()}", processes=8)
     assert accepted(limiter, 2, "x") == 1
     limiter.refund("a", "x0")
     assert accepted(limiter, 2, "y") == 1
@@ -113,7 +113,7 @@ def test_a_store_that_hangs_costs_one_request_a_moment_and_the_others_nothing() 
 
 def test_memory_is_bounded_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("access.windows.MOST_IDENTITIES", 10)
-    limiter = Limiter(f"redis://127.0.0.1:{free_ports(1)}", processes=1)
+    limiter = Limiter(f"redis://127.0.0.1:{free_port()}", processes=1)
     for number in range(100):
         limiter.charge(str(number), "x", EIGHT)
     assert len(limiter._local._taken) == 10
@@ -125,7 +125,7 @@ def test_readiness_shows_it_and_asks_nothing_of_it(monkeypatch: pytest.MonkeyPat
         Pulse.objects.create(name=name, at=now())
     fit, report = readiness.ready()
     assert (fit, report["dependencies"]["limiter"]) == (True, "exact")
-    lonely = Limiter(f"redis://127.0.0.1:{free_ports(1)}", processes=1)
+    lonely = Limiter(f"redis://127.0.0.1:{free_port()}", processes=1)
     monkeypatch.setattr(throttling, "limiter", lambda: lonely)
     fit, report = readiness.ready()
     assert (fit, report["status"], report["dependencies"]["limiter"]) == (True, "ready", "local")

@@ -119,6 +119,7 @@ def test_what_retention_took_is_said_and_passed_over(publish: Publish) -> None:
 def started(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
     there = urlsplit(os.environ["DATABASE_URL"])._replace(path="/" + connection.settings_dict["NAME"])
     settings = {"DATABASE_URL": urlunsplit(there), "DJANGO_SETTINGS_MODULE": "lens_project.settings.test"}
+    settings["PYTHONFAULTHANDLER"] = "1"
     argv = [sys.executable, "manage.py", "tail_decisions", "--json", *arguments]
     return subprocess.Popen(
         argv, cwd=ROOT, env={**os.environ, **settings, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -138,7 +139,7 @@ def test_it_follows_and_ends_well_on_ctrl_c_and_on_a_closed_pipe(publish: Publis
         assert closed.stdout is not None
         closed.stdout.close()
         publish()
-        assert [(listener.wait(timeout=30), complaints(listener)) for listener in listeners] == [(0, ""), (0, "")]
+        assert [ended(listener) for listener in listeners] == [(0, ""), (0, "")]
     finally:
         for listener in listeners:
             listener.kill()
@@ -146,6 +147,15 @@ def test_it_follows_and_ends_well_on_ctrl_c_and_on_a_closed_pipe(publish: Publis
             for pipe in (listener.stdout, listener.stderr):
                 assert pipe is not None
                 pipe.close()
+
+
+def ended(listener: "subprocess.Popen[str]") -> tuple[int, str]:
+    """How it ended; one that does not end is made to say where it stands."""
+    try:
+        return listener.wait(timeout=30), complaints(listener)
+    except subprocess.TimeoutExpired:
+        listener.send_signal(signals_of_the_system.SIGABRT)
+        return listener.wait(timeout=30), complaints(listener)
 
 
 def said(listener: "subprocess.Popen[str]") -> str:

@@ -40,6 +40,8 @@ elif command == "send_signal":
     (data / "environment.json").write_text(json.dumps(dict(os.environ)))
     print("a decision", flush=True)
     time.sleep(600 if "--every" in sys.argv else 0)
+elif command == "deliver_webhooks":
+    time.sleep(600)
 """
 WSGI = """
 def application(environ, start_response):
@@ -171,7 +173,7 @@ def test_one_command_starts_all_of_it_shows_it_and_stops_all_of_it(launcher: Lau
     assert not any(alive(pid) for pid in pids.values())
     assert launcher.pids() == {}
     said = launcher.out.read_text()
-    assert f"http://127.0.0.1:{launcher.http_port}/admin/   demo / word" in said
+    assert f"http://127.0.0.1:{launcher.http_port}/   log in as demo / word" in said
 
 
 def test_the_facts_are_private_and_whole(running: Launcher) -> None:
