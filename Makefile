@@ -22,7 +22,7 @@ demo: $(VENV)/.runtime ## The same, with a signal every few seconds
 
 # Two workers must name the tests alike, sets in their parameters included: hence one hash seed.
 test: $(VENV)/.dev ## The whole test suite, on servers of its own, two files at a time
-	@PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile
+	@PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## Style, types, storeys, pending migrations, system checks
 	$(PY) -m ruff check .

@@ -7,7 +7,7 @@ import pytest
 from tests.stack import Lens, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lens]:
     """Every test leaves it whole."""
     with running(tmp_path_factory.mktemp("faults"), LENS_CRASH_POINTS="1") as started:

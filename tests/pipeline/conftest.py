@@ -8,7 +8,7 @@ import pytest
 from tests.stack import Lens, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lens]:
     """The product, started by its own launcher, with two socket processes."""
     directory: Path = tmp_path_factory.mktemp("stack")
