@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from console.pages.market import levels_of
 from core.money import plain
 from enrichment.models import Enrichment
 from evaluation.facts import Facts, number, read
 from signals.models import Signal
+
+MOST_LEVELS = 2
 
 Level = dict[str, str]
 
@@ -59,12 +62,13 @@ def _stop(plan: Mapping[str, Any], facts: Facts) -> Decimal | None:
 
 
 def _market_levels(facts: Facts) -> Iterator[Level]:
-    """Support, resistance and the like, where the payload names prices under `levels`."""
+    """The two strongest levels of either side; the table of levels has all of them."""
     stated = facts.at("levels")
-    for name, value in sorted(stated.items()) if isinstance(stated, Mapping) else ():
-        price = number(value)
-        if price is not None and price > 0:
-            yield _level(str(name), "level", price)
+    for side in ("support", "resistance") if isinstance(stated, Mapping) else ():
+        for level in levels_of(stated, side)[:MOST_LEVELS]:
+            price = number(level["price"])
+            if price is not None and price > 0:
+                yield _level(side, "level", price)
 
 
 def _level(name: str, kind: str, price: Decimal) -> Level:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from console import detail
-from console.pages import chart, waterfall
+from console.pages import chart, market, waterfall
 from console.pages.viewing import PageView
 from core.clock import now
+from core.money import plain
 from enrichment import selectors as enrichments
+from evaluation.facts import number
 from signals.models import Signal, Status
 from signals.selectors import by_id
 
@@ -65,6 +68,9 @@ def shown(request: HttpRequest, signal: Signal) -> dict[str, Any]:
         "flags": [(name, flags) for name, flags in (event["enrichment"] or {}).get("quality_flags", {}).items() if flags],
         "has_chart": seen is not None and bool(seen.series),
         "enrichment_id": seen and seen.pk,
+        "tables": market.tables(seen.payload) if seen else [],
+        "dropped": market.dropped(seen.payload) if seen else [],
+        "cost_usd": _cost(event["decisions"]),
         "lanes": waterfall.lanes(event["timeline"], event["decisions"], None if ended else now()),
         "commands": _commands(request, event),
     }
@@ -86,6 +92,12 @@ def _steps(signal: Signal) -> list[dict[str, Any]]:
     times = (signal.received_at, signal.enriched_at, signal.evaluated_at)
     passed = [{"name": name, "done": True} for (_, name), at in zip(STEPS, times, strict=False) if at is not None]
     return [*passed, {"name": signal.get_status_display().lower(), "ended": True}]
+
+
+def _cost(decisions: list[dict[str, Any]]) -> str | None:
+    """What the answers cost together, in USD; None where none has a price."""
+    prices = [price for decision in decisions if (price := number((decision["model_meta"] or {}).get("cost_usd"))) is not None]
+    return plain(sum(prices, Decimal(0))) if prices else None
 
 
 def _commands(request: HttpRequest, event: dict[str, Any]) -> dict[str, str]:

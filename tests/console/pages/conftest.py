@@ -15,7 +15,8 @@ from tests.enrichment.markets import candles, walk
 
 QUIET: dict[str, list[str]] = {"missing_data": [], "stale_data": [], "out_of_range": [], "provider_errors": []}
 PAYLOAD = (
-    '{"event_type":"OPEN_SIGNAL","levels":{"support":59000},"market":{"mid":60010.5},"signal_direction":"long",'
+    '{"event_type":"OPEN_SIGNAL","levels":{"resistance":[],"support":[{"atr":-4.04,"price":59000,"strength":1,"touches":3}],'
+    '"timeframe":"1h"},"market":{"mid":60010.5},"signal_direction":"long",'
     '"timeframes":{"1h":{"atr_14":250}}}'
 )
 

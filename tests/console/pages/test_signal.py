@@ -102,6 +102,21 @@ def test_without_bars_there_is_no_chart_and_the_page_says_so(viewer: Client, mak
     assert "No candles were kept" in page(viewer, signal)
 
 
+def test_the_market_is_shown_in_numbers_with_what_it_cost_and_how_far_it_is_grounded(
+    viewer: Client, make_signal: SignalFactory, enriched: Freeze
+) -> None:
+    signal = make_signal()
+    judge(signal, "chatgpt", model_meta={"cost_usd": "0.0025"}, ungrounded_ratio=0.25)
+    judge(signal, "claude", model_meta={"cost_usd": "0.0005"}, ungrounded_ratio=0.0)
+    conclude(signal)
+    enriched(signal)
+    shown = page(viewer, signal)
+    assert "cost $0.003 in all" in shown
+    assert "25 % of the numbers cited do not stand in the payload" in shown
+    assert "every number cited stands in the payload" in shown
+    assert "<caption>Levels, 1h</caption>" in shown
+
+
 def test_the_commands_are_safe_to_paste(viewer: Client, make_signal: SignalFactory) -> None:
     signal = make_signal(source="x'; touch /tmp/lens-was-here; '")
     command = viewer.get(f"/events/{signal.pk}").context["commands"]["send"]
