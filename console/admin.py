@@ -80,6 +80,18 @@ def kind(letter: DeadLetter) -> SafeString:
     return format_html('<span class="lens-state">{} / {}</span>', letter.stage, letter.reason_code)
 
 
+@admin.display(description="retries")
+def retries(letter: DeadLetter) -> str:
+    """How often people had it tried again."""
+    return str(letter.retry_count)
+
+
+@admin.display(description="what")
+def what(entry: LogEntry) -> str:
+    """In words."""
+    return entry.get_change_message()
+
+
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnly, HouseAdmin[DeadLetter]):
     """Rows are read-only; what is done about them goes through one page, which says what it is about to do and asks why."""
@@ -87,11 +99,10 @@ class DeadLetterAdmin(ReadOnly, HouseAdmin[DeadLetter]):
     list_display = [
         "created_at",
         kind,
-        clipped("error_message", "cause"),
+        clipped("error_message", "cause", "15rem"),
         state,
         "attempts",
-        "retry_count",
-        "fingerprint",
+        retries,
         "event_id",
     ]
     list_filter = [within("created_at"), "status"]
@@ -180,7 +191,7 @@ class DeadLetterAdmin(ReadOnly, HouseAdmin[DeadLetter]):
     def _note(self, request: HttpRequest, asked: dict[str, Any], done: int) -> None:
         letter = DeadLetter.objects.filter(pk__in=asked["ids"]).first()
         if letter is not None and done:
-            self.log_change(request, letter, f"{VERBS[asked['verb']][0]} {done} letters: {asked['note']}")
+            self.log_change(request, letter, f"{VERBS[asked['verb']][0]} {done} letter{'' if done == 1 else 's'}: {asked['note']}")
 
 
 def _done(verb: str, ids: list[UUID], actor: str, note: str) -> int:
@@ -193,7 +204,7 @@ def _done(verb: str, ids: list[UUID], actor: str, note: str) -> int:
 class LogEntryAdmin(ReadOnly, HouseAdmin[LogEntry]):
     """What people did in the admin."""
 
-    list_display = ["action_time", "user", "content_type", clipped("object_repr", "object"), "get_change_message"]
+    list_display = ["action_time", "user", "content_type", clipped("object_repr", "object"), what]
     list_filter = [within("action_time")]
     list_select_related = ["user", "content_type"]
     searched = ["object_id", "user__username"]

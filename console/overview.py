@@ -100,7 +100,7 @@ def _signals() -> Iterator[Tile]:
         number=Count("pk"), fallback=Count("pk", filter=Q(fallback=True))
     )
     decided = reverse("admin:evaluation_decision_changelist")
-    yield Tile("Decisions, last hour", str(judged["number"]), f"{judged['fallback']} fallbacks", link=f"{decided}?within=1h")
+    yield Tile("Decisions, last hour", str(judged["number"]), _counted(judged["fallback"], "fallback"), link=f"{decided}?within=1h")
     stalled = overdue().count()
     yield Tile("Work overdue", str(stalled), "the sweep sends it again" if stalled else "nothing waits", alarm=stalled > 20)
 
@@ -119,6 +119,10 @@ def _stream() -> Iterator[Tile]:
     words = f"last at {last:%H:%M:%S}" if last else "no frame yet"
     link = reverse("admin:publishing_frame_changelist")
     yield Tile("Stream head", str(head.last_seq if head else 0), words, link=link)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _open() -> Any:

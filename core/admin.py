@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Field, JSONField, Model, Q, QuerySet, TextField
+from django.db.models import BooleanField, Field, JSONField, Model, Q, QuerySet, TextField
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.estimates import EstimatedPaginator
 from core.sheets import MOST_ROWS, csv_lines
+from core.told import told
 
 if TYPE_CHECKING:  # the theme has no types; what it changes is looks
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -85,6 +86,8 @@ class ReadOnly:
 
     # Columns that are made, not stored: `(row) -> text or safe markup`.
     also: Sequence[Shown] = ()
+    # Columns about how the row was handled, for whoever mends the machine: below all others, folded.
+    clockwork: Sequence[str] = ()
     exclude: Any = None
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -108,6 +111,12 @@ class ReadOnly:
         """All of them."""
         return self.get_fields(request, obj)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What the row is about first."""
+        columns = self.get_fields(request, obj)
+        first = [(None, {"fields": [column for column in columns if column not in self.clockwork]})]
+        return [*first, ("Clockwork", {"fields": self.clockwork, "classes": ["collapse"]})] if self.clockwork else first
+
 
 class HouseInline(TabularInline[Row, Any]):
     """Rows of another table beside the one shown: history, to be read."""
@@ -118,14 +127,15 @@ class HouseInline(TabularInline[Row, Any]):
 
 
 def as_stored(field: Any) -> Shown:
-    """The column itself, or for JSON and long text something that shows it whole and inert."""
-    return stored(field.name, str(field.verbose_name)) if isinstance(field, JSONField | TextField) else field.name
+    """The column itself; for JSON and long text something that shows it whole and inert, for truth a word."""
+    made = isinstance(field, JSONField | TextField | BooleanField)
+    return stored(field.name, str(field.verbose_name)) if made else field.name
 
 
 def stored(name: str, title: str) -> Column:
-    """A column that shows the value of that attribute in a `pre`: JSON with sorted keys, text as it is."""
+    """A column that shows the value of that attribute: JSON in tables, text as it is in a `pre`, truth as yes or no."""
 
-    def show(row: Any) -> SafeString:
+    def show(row: Any) -> SafeString | str:
         return plain(getattr(row, name))
 
     show.__name__ = f"stored_{name}"
@@ -133,9 +143,13 @@ def stored(name: str, title: str) -> Column:
     return show
 
 
-def plain(value: Any) -> SafeString:
-    """The value in a `pre`, escaped, at most 60 000 characters."""
+def plain(value: Any) -> SafeString | str:
+    """JSON in tables, text in a `pre`; escaped, and at most 60 000 characters, for which a `pre` has to do."""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    if not value or (not isinstance(value, str) and len(text) <= LONGEST_SHOWN):
+        # A person with a keyboard must be able to move what is wider than the screen.
+        table = told(value)
+        return format_html('<div class="lens-scroll" tabindex="0">{}</div>', table) if isinstance(table, SafeString) else table
     cut = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}\n… {len(text) - LONGEST_SHOWN} characters more"
     return format_html('<pre class="stored" tabindex="0">{}</pre>', cut)
 

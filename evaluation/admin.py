@@ -19,6 +19,12 @@ from evaluation.registry import COLUMNS
 RAW, FAULT = stored("raw_text", "raw answer"), stored("error", "error")
 
 
+@admin.display(description="asked")
+def asked(call: ModelCall) -> str:
+    """Which question of the evaluation this was."""
+    return "to repair" if call.repair else "first"
+
+
 class EvaluationModelForm(forms.ModelForm[EvaluationModel]):
     """The registry's form: what a field's name does not say stands below it."""
 
@@ -66,7 +72,7 @@ class ModelCallInline(HouseInline[ModelCall]):
     """What was said over the wire, raw."""
 
     model = ModelCall
-    fields = ["attempt", "repair", "outcome", "latency_ms", "tokens_in", "tokens_out", "finish_reason", RAW, FAULT]  # type: ignore[list-item]  # callables too
+    fields = ["attempt", asked, "outcome", "latency_ms", "tokens_in", "tokens_out", "finish_reason", RAW, FAULT]  # type: ignore[list-item]  # callables too
     readonly_fields = fields  # type: ignore[assignment]
 
     def has_add_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
@@ -96,6 +102,12 @@ def prompt(row: Decision) -> SafeString | str:
     return plain("\n\n".join([f"{same}{asked.system}", *(turn.text for turn in asked.turns)]))
 
 
+@admin.display(description="fallback")
+def fallback(row: Decision | Verdict) -> SafeString | str:
+    """A word where the deterministic fallback stands for an opinion; nothing to see where it does not."""
+    return format_html('<span class="lens-state lens-degraded">{}</span>', "fallback") if row.fallback else ""
+
+
 def judges() -> list[str]:
     """The registered models, for the filter."""
     return list(EvaluationModel.objects.values_list("name", flat=True))
@@ -105,12 +117,13 @@ def judges() -> list[str]:
 class DecisionAdmin(ReadOnly, HouseAdmin[Decision]):
     """One model's judgement and the calls it cost."""
 
-    list_display = ["evaluated_at", "model", "signal", "decision", "confidence", state, "fallback", "id"]
+    list_display = ["evaluated_at", "model", "signal", "decision", "confidence", state, fallback, "id"]
     list_display_links = ["evaluated_at", "id"]
     list_filter = [within("evaluated_at"), "status", one_of("model", judges)]
     list_select_related = ["signal"]
     searched = ["id", "signal__id", "model"]
     wide = ["answer", "original", "adjustments", "model_meta"]
+    clockwork = ["claimed_at", "lease_token", "lease_until", "not_before", "claims", "attempts", "carried_from"]
     inlines = [ModelCallInline]
     also = [prompt]
 
@@ -119,7 +132,7 @@ class DecisionAdmin(ReadOnly, HouseAdmin[Decision]):
 class VerdictAdmin(ReadOnly, HouseAdmin[Verdict]):
     """What the judges came to together."""
 
-    list_display = ["evaluated_at", "signal", "decision", "confidence", "policy", "disagreement", "fallback", "reason", "id"]
+    list_display = ["evaluated_at", "signal", "decision", "confidence", "policy", "disagreement", fallback, "reason", "id"]
     list_display_links = ["evaluated_at", "id"]
     list_filter = [within("evaluated_at")]
     list_select_related = ["signal"]

@@ -12,6 +12,7 @@ from audit.selectors import timeline
 from audit.waterfall import drawn
 from core.admin import HouseAdmin, ReadOnly, clipped
 from core.filters import one_of, within
+from core.money import plain
 from signals.hooks.admin import HookSourceAdmin, RejectedInputAdmin
 from signals.models import Pulse, Signal, Source
 
@@ -47,6 +48,18 @@ def elsewhere(signal: Signal) -> SafeString:
     return format_html_join(" · ", '<a class="text-link" href="{}?{}={}">{}</a>', links)
 
 
+@admin.display(description="direction")
+def direction(signal: Signal) -> str:
+    """As it is called everywhere else."""
+    return signal.signal_direction
+
+
+@admin.display(description="entry price")
+def entry(signal: Signal) -> str:
+    """Without the zeros that only the column's width adds."""
+    return plain(signal.entry_price)
+
+
 def known_sources() -> list[str]:
     """Their names, for the filter."""
     return list(Source.objects.values_list("name", flat=True)[:100])
@@ -56,7 +69,7 @@ def known_sources() -> list[str]:
 class SignalAdmin(ReadOnly, HouseAdmin[Signal]):
     """What came in and where it stands."""
 
-    list_display = ["received_at", "symbol", "signal_direction", "entry_price", "source", state, "evaluation", "id"]
+    list_display = ["received_at", "symbol", direction, entry, "source", state, "evaluation", "id"]
     list_display_links = ["received_at", "id"]
     list_filter = [within("received_at"), "status", one_of("source", known_sources)]
     searched = ["id", "symbol", "source"]

@@ -60,12 +60,14 @@ def _length(frame: tuple[str, Any]) -> tuple[int, str]:
 
 
 def _levels(stated: Mapping[str, Any]) -> Table:
-    """A ladder: the highest resistance on top, the lowest support at the bottom."""
-    sides = [(side, level) for side in ("resistance", "support") for level in levels_of(stated, side)]
-    ladder = sorted(sides, key=lambda found: number(found[1]["price"]) or 0, reverse=True)
-    rows = [
-        (f"{side}, broken" if level.get("broken") else side, [_shown(level.get(key)) for key in LEVEL]) for side, level in ladder
+    """A ladder: the highest resistance on top, the lowest support at the bottom. A broken level was on the other side before."""
+    found = [
+        (f"{side}, was {other}" if level.get("broken") else side, level)
+        for side, other in (("resistance", "support"), ("support", "resistance"))
+        for level in levels_of(stated, side)
     ]
+    ladder = sorted(found, key=lambda row: number(row[1]["price"]) or 0, reverse=True)
+    rows = [(name, [_shown(level.get(key)) for key in LEVEL]) for name, level in ladder]
     return Table(f"Levels, {_shown(stated.get('timeframe'))}", rows, tuple(LEVEL.values()))
 
 

@@ -143,5 +143,7 @@ def _tried(hook: HookSource, body: str) -> dict[str, Any]:
         reading = read_message(hook, body.encode("utf-8", "replace"), now())
     except UnreadableError as error:
         return {"problems": [str(error)]}
-    signal = {name: canonical(value).strip('"') for name, value in reading.valid.items() if value not in (None, "")}
+    metadata = reading.valid.get("metadata") or {}
+    found = {**reading.valid, "metadata": None, **{f"metadata.{name}": value for name, value in metadata.items()}}
+    signal = {name: canonical(value).strip('"') for name, value in found.items() if value not in (None, "")}
     return {"problems": reading.problems, "signal": signal, "assumed": reading.mapped.assumed}

@@ -13,6 +13,25 @@ LOADED = re.compile(
 )
 
 
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+\.png)\)")
+PICTURES = ROOT / "docs" / "screenshots"
+LARGEST_PICTURE = 300_000
+
+
+def pictured() -> set[Path]:
+    """Every picture that a page of the handbook or the README shows."""
+    pages = [ROOT / "README.md", *(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)]
+    return {(page.parent / place).resolve() for page in pages for place in PICTURE.findall(page.read_text())}
+
+
+def test_every_picture_that_is_shown_exists_and_every_one_there_is_is_shown() -> None:
+    assert pictured() == set(PICTURES.iterdir())
+
+
+def test_no_picture_is_too_large_for_its_page() -> None:
+    assert [path.name for path in PICTURES.iterdir() if path.stat().st_size >= LARGEST_PICTURE] == []
+
+
 @pytest.fixture(scope="module")
 def handbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("handbook")

@@ -36,6 +36,7 @@ def test_levels_are_a_ladder_around_the_price() -> None:
     assert prices == sorted(prices, reverse=True)
     sides = [name.partition(",")[0] for name, _ in rows]
     assert sides == sorted(sides)
+    assert "support, was resistance" in dict(rows)
 
 
 def test_what_could_not_be_had_is_a_dash_in_its_place() -> None:

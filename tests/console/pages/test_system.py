@@ -42,7 +42,7 @@ def test_open_letters_lead_to_the_admin_by_their_kind(viewer: Client) -> None:
         DeadLetter.objects.create(stage="enrich", reason_code="provider_down", error_type="X", error_message="x")
     page = seen(viewer)
     assert "?status=open&amp;stage=enrich&amp;reason_code=provider_down" in page
-    assert "3, newest" in page
+    assert "3 letters, newest" in page
 
 
 def test_a_reader_left_behind_is_told(viewer: Client) -> None:
