@@ -1,11 +1,20 @@
-"""Secrets from the environment, or from the files it points to: `NAME`, or `NAME_FILE` with a path, as containers mount them."""
+"""Secrets from the environment, or from the files it points to: `NAME`, or `NAME_FILE` with a path, as containers mount them.
+
+Also how a secret is taken out of a text that somebody else wrote.
+"""
 
 import os
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 SUFFIX = "_FILE"
 MOST_BYTES = 16_384
+MARK = "[key redacted]"
+# What is shorter is a word rather than a secret, and may stand in any text.
+LEAST_SECRET = 8
+_ESCAPES = ("\\u00", "\\/")
 
 
 class SecretError(ValueError):
@@ -24,6 +33,23 @@ def secret(name: str, environ: Mapping[str, str] | None = None) -> str:
     if given:
         raise SecretError(f"{name} and {name}{SUFFIX} are both set; keep one of them.")
     return _read(Path(place), f"{name}{SUFFIX}")
+
+
+def blotted(text: str, value: str) -> str:
+    """The text with this secret marked out wherever it stands, in JSON's escapes too; else unchanged, character for character."""
+    if len(value) < LEAST_SECRET or not any(sign in text for sign in (value, *_ESCAPES)):
+        return text
+    return _spelled(value).sub(MARK, text)
+
+
+@lru_cache(maxsize=64)
+def _spelled(value: str) -> re.Pattern[str]:
+    """Each letter as it is or escaped, inside a JSON text inside another at most: no repeat without a bound on hostile text."""
+    return re.compile("".join(rf"(?:{_slashed(letter)}|\\{{1,4}}u(?i:{ord(letter):04x}))" for letter in value))
+
+
+def _slashed(letter: str) -> str:
+    return r"\\{0,4}/" if letter == "/" else re.escape(letter)
 
 
 def _read(file: Path, variable: str) -> str:

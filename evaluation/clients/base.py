@@ -1,5 +1,6 @@
 """How every vendor is asked: the key looked up, one deadline over all of it, errors sorted by one table, the reply bounded."""
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -8,12 +9,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import Permanent
 from core.http import deadline
-from core.secret import SecretError, secret
+from core.secret import SecretError, blotted, secret
 from evaluation.clients.kept import LARGEST_REPLY
 from evaluation.clients.taxonomy import Trouble, settled
 from evaluation.ports import OVERSIZED, Endpoint, Limits, Prompt, Reply, Unreadable
 
 LONGEST_RAW = 65_536
+# For a server that asks for none.
+NO_KEY = "none"
+_SENDABLE = re.compile(r"[!-~]+")
 
 
 class Wire(BaseModel):
@@ -36,8 +40,14 @@ class Answered:
         """The body in this shape. Raises Unreadable: the call was answered and probably billed, so it is not made again."""
         try:
             return shape.model_validate_json(self.body)
-        except ValidationError as error:
-            raise Unreadable("The reply is not in the vendor's shape.", self.head, request_id=self.request_id) from error
+        except ValidationError:
+            # Its words quote the reply, which is kept whole beside the call.
+            raise Unreadable("The reply is not in the vendor's shape.", self.head, request_id=self.request_id) from None
+
+    def without(self, key: str) -> "Answered":
+        """The same, our key marked out should the vendor repeat it: what is parsed, stored and hashed afterwards never held it."""
+        body = blotted(self.body.decode(errors="surrogateescape"), key).encode(errors="surrogateescape")
+        return Answered(body, blotted(self.request_id, key))
 
     @property
     def oversized(self) -> bool:
@@ -68,10 +78,15 @@ class VendorClient(ABC):
             with deadline(limits.timeout_s):
                 answered = self._send(key, prompt, limits)
         except self.errors as error:
-            return settled(self._trouble(error), key)
-        if answered.oversized:
-            return Reply(answered.head, OVERSIZED, request_id=answered.request_id)
-        return self._read(answered)
+            caught = error
+        else:
+            return self._heard(answered, key)
+        # Outside of the handler: the SDK's error, which quotes the vendor, must not follow ours into a traceback.
+        return settled(self._trouble(caught), key)
+
+    def _heard(self, answered: Answered, key: str) -> Reply:
+        safe = answered.without(key)
+        return Reply(safe.head, OVERSIZED, request_id=safe.request_id) if answered.oversized else self._read(safe)
 
     @abstractmethod
     def _sdk(self, key: str) -> Any:
@@ -92,9 +107,11 @@ class VendorClient(ABC):
     def _key(self) -> str:
         name = self.endpoint.key_env
         try:
-            key = secret(name) if name else "none"
+            key = secret(name).strip() if name else NO_KEY
         except SecretError as error:
             raise Permanent("auth_failed", str(error)) from None
         if not key:
             raise Permanent("auth_failed", f"The variable {name} holds no key.")
+        if not _SENDABLE.fullmatch(key):
+            raise Permanent("auth_failed", f"What the variable {name} holds cannot be a key: only visible ASCII can be sent.")
         return key

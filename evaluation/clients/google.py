@@ -60,7 +60,7 @@ class Google(VendorClient):
     def _trouble(self, error: Exception) -> Trouble:
         if isinstance(error, errors.APIError):
             return trouble(error.code, error.details, getattr(error.response, "headers", None) or {})
-        raise stainless.broken_line(error) from error
+        raise stainless.broken_line(error)
 
     def _read(self, answered: Answered) -> Reply:
         return read_generated(answered)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import LensError, Permanent, Transient
 from core.logs import redact
+from core.secret import blotted
 from evaluation.ports import Reply
 
 LONGEST_MESSAGE = 300
@@ -59,15 +60,16 @@ _FILTER_SENTENCES = ("content filtering policy", "content management policy")
 
 def settled(trouble: Trouble, key: str) -> Reply:
     """The refusal this trouble is; otherwise raises what it leads to, the key blotted out of the vendor's sentence."""
-    said = redact(trouble.message.replace(key, "…")[:LONGEST_MESSAGE])
+    said = redact(blotted(trouble.message, key)[:LONGEST_MESSAGE])
+    request_id = blotted(trouble.request_id, key)
     if trouble.words & _FILTER_WORDS or any(phrase in said for phrase in _FILTER_SENTENCES):
-        return Reply("", "content_filter", refusal=said, request_id=trouble.request_id)
-    raise _error(trouble, said)
+        return Reply("", "content_filter", refusal=said, request_id=request_id)
+    raise _error(trouble, said, request_id)
 
 
-def _error(trouble: Trouble, said: str) -> LensError:
+def _error(trouble: Trouble, said: str, request_id: str) -> LensError:
     code, passing = _sorted(trouble)
-    facts = {"http_status": trouble.status, "request_id": trouble.request_id}
+    facts = {"http_status": trouble.status, "request_id": request_id}
     # A refused key is often repeated in part, so the sentence about it is not.
     detail = f"HTTP {trouble.status}" if code == "auth_failed" else f"HTTP {trouble.status}: {said or 'no message'}"
     if passing:

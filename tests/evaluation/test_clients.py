@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from core.canonical import digest
 from core.errors import LensError, Permanent, Transient
+from core.secret import MARK
 from evaluation.clients import CLIENTS, client_for
 from evaluation.clients.kept import _clients, let_go
 from evaluation.facts import read
@@ -299,7 +301,45 @@ def test_a_vendor_that_repeats_the_key_does_not_get_it_into_the_error(simulator:
     simulator.script("faults", {"kind": "status", "status": 400, "body": body})
     with pytest.raises(Permanent) as caught:
         speaker(name, simulator.url).ask(prompt(), LIMITS)
-    assert "Bad key … sent" in caught.value.detail
+    assert f"Bad key {MARK} sent" in caught.value.detail
+    assert os.environ[KEY_ENV] not in "".join(traceback.format_exception(caught.value))
+
+
+@every_speaker
+def test_nor_into_an_answer_whose_other_bytes_stay_what_they_were(simulator: Simulator, name: str) -> None:
+    told = f"=\u202e {os.environ[KEY_ENV]} \\n é"
+    simulator.script("answers", {"kind": "text", "text": told})
+    reply = speaker(name, simulator.url).ask(prompt(), LIMITS)
+    assert reply.text == told.replace(os.environ[KEY_ENV], MARK)
+
+
+@every_speaker
+def test_nor_into_what_is_kept_of_a_reply_that_is_none(simulator: Simulator, name: str) -> None:
+    told = f"<html> {os.environ[KEY_ENV]} é"
+    simulator.script("faults", {"kind": "body", "body": told})
+    with pytest.raises(Unreadable) as caught:
+        speaker(name, simulator.url).ask(prompt(), LIMITS)
+    assert caught.value.raw == told.replace(os.environ[KEY_ENV], MARK)
+    assert os.environ[KEY_ENV] not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("held", ["sk-tests 0123456789", "sk-täsks-0123456789", "sk-tests-\r\nX-Evil: 1"])
+@every_speaker
+def test_what_cannot_be_a_key_is_no_call_and_is_not_repeated(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, name: str, held: str
+) -> None:
+    monkeypatch.setitem(os.environ, KEY_ENV, held)
+    with pytest.raises(Permanent, match=KEY_ENV) as caught:
+        speaker(name, simulator.url).ask(prompt(), LIMITS)
+    assert caught.value.code == "auth_failed"
+    assert held not in str(caught.value)
+    assert simulator.totals()["received"] == 0
+
+
+@every_speaker
+def test_white_space_around_a_key_does_not_count(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setitem(os.environ, KEY_ENV, f" {os.environ[KEY_ENV]}\n")
+    assert speaker(name, simulator.url).ask(prompt(), LIMITS).text
 
 
 def test_an_address_nobody_allowed_is_not_spoken_to(settings: Any, simulator: Simulator) -> None:

@@ -1,6 +1,7 @@
 """A decision can be recomputed from what is stored, and one flipped byte anywhere is found and named."""
 
 import json
+import os
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -10,13 +11,16 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import Model
 
+from core.canonical import digest
 from core.ids import uuid7
+from core.secret import MARK
 from enrichment.models import Enrichment
 from evaluation.models import Decision, EvaluationModel, ModelCall, Text
 from evaluation.verification import verify
 from signals.models import Signal
 from tests.evaluation.cases import fixed, text
 from tests.evaluation.conftest import Simulator
+from tests.evaluation.speakers import KEY_ENV
 from tests.evaluation.test_judging import decision, make_claimable, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +101,21 @@ def test_a_repaired_answer_is_what_it_was(register: Register, enriched: Enriched
     run(str(signal.pk), "chatgpt")
     row = decision(signal)
     assert (row.status, part_of(row)) == ("repaired", None)
+
+
+def test_an_answer_that_repeated_our_key_is_what_it_was_without_it(
+    register: Register, enriched: Enriched, simulator: Simulator
+) -> None:
+    key = os.environ[KEY_ENV]
+    simulator.script("answers", {"kind": "text", "text": text(reasons=[f"your key is {key}"])})
+    register()
+    signal = enriched("chatgpt")
+    run(str(signal.pk), "chatgpt")
+    row = decision(signal)
+    call = row.calls.get()
+    assert (row.status, row.answer["reasons"], part_of(row)) == ("ok", [f"your key is {MARK}"], None)
+    assert call.raw_text == text(reasons=[f"your key is {MARK}"])
+    assert call.raw_hash == digest(call.raw_text)
 
 
 def test_one_flipped_byte_of_the_payload(judged: Decision) -> None:
