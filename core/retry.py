@@ -26,6 +26,8 @@ class Policy:
     at_least: bool = False
 
 
+# What the driver and its pool raise when the database does not answer, or not in time.
+DATABASE_AWAY = (OperationalError, InterfaceError)
 PATIENT = Policy((2, 4, 8, 16, 30))
 BRIEF = Policy((1, 3))
 
@@ -72,6 +74,6 @@ def as_known(error: Exception) -> Rejected | Transient | Permanent:
     """The error in the project's own terms: a lost database is transient, whatever else is unknown is a bug."""
     if isinstance(error, Rejected | Transient | Permanent):
         return error
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, DATABASE_AWAY):
         return Transient("database_down", "The database did not answer.", cause=type(error).__name__)
     return Permanent("internal_error", f"{type(error).__name__}: {error}")

@@ -1,23 +1,17 @@
-"""Appointments of this storey."""
+"""What a worker that does enrichment's work does before it takes any."""
 
-import logging
+from typing import Any
 
-from celery import shared_task
+from celery.signals import worker_init
+from django.utils.module_loading import import_string
 
-from core.errors import LensError
-from enrichment import interest
-from enrichment.desk import desk
-
-logger = logging.getLogger(__name__)
+# Signals come by the one, appointments by the other.
+QUEUES = {"enrich", "control"}
+DOOR = "enrichment.tasks.enrich"
 
 
-@shared_task(name="enrichment.beat.keep_interest")
-def keep_interest() -> None:
-    """Store the whole universe's open interest. What the venue does not say now is missing; the next minute asks again."""
-    provider = desk().provider
-    try:
-        contexts = provider.contexts()
-    except LensError as error:
-        logger.warning("no snapshot of open interest", extra={"error": str(error)})
-        return
-    interest.keep(provider.name, contexts)
+@worker_init.connect(weak=False)
+def open_the_door(sender: Any = None, **_: object) -> None:
+    """Know the tasks of this storey. They stand on pandas – a second and 40 MB – which only those pay who compute with it."""
+    if QUEUES & sender.app.amqp.queues.consume_from.keys():
+        import_string(DOOR)

@@ -1,12 +1,18 @@
-"""The door for Celery: an id in, one service called."""
+"""The doors for Celery: an id in, one service called; and the appointment with the venue."""
+
+import logging
 
 from celery import shared_task
 from celery.exceptions import Ignore
 
-from enrichment import services
+from core.errors import LensError
+from enrichment import interest, services
+from enrichment.desk import desk
 from signals.claims import SignalClaim, claim
 from signals.models import Status
 from signals.stage import stage
+
+logger = logging.getLogger(__name__)
 
 
 def _claim(event_id: str) -> SignalClaim | None:
@@ -24,3 +30,15 @@ def enrich(event_id: str) -> None:
     held = _run(event_id)
     if held is None or held.signal.status != Status.ENRICHED:
         raise Ignore
+
+
+@shared_task(name="enrichment.tasks.keep_interest")
+def keep_interest() -> None:
+    """Store the whole universe's open interest. What the venue does not say now is missing; the next minute asks again."""
+    provider = desk().provider
+    try:
+        contexts = provider.contexts()
+    except LensError as error:
+        logger.warning("no snapshot of open interest", extra={"error": str(error)})
+        return
+    interest.keep(provider.name, contexts)

@@ -21,7 +21,7 @@ from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, EvaluationModel
 from evaluation.outcomes import Outcome, failed
 from evaluation.prices import total
-from evaluation.selectors import deadline_from, registered
+from evaluation.selectors import deadline_from, on_duty
 from evaluation.settlement import Bill, Lease, Tell, postpone, settle
 from signals.claims import facts
 from signals.models import Signal, Status
@@ -164,7 +164,7 @@ def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> Evaluati
     `tell` is called with the decision inside the transaction that settles it.
     """
     asked_at = time.monotonic()
-    model = registered(name)
+    model = on_duty(name)
     lease = lease_for(model)
     arguments: dict[str, Any] = {
         "id": uuid7(),

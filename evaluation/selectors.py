@@ -34,6 +34,16 @@ def registered(name: str) -> EvaluationModel | None:
     return _registry().get(name)
 
 
+def on_duty(name: str) -> EvaluationModel | None:
+    """The same for a model that is expected. One that seems absent or disabled is read anew: whoever froze the panel may have
+    looked a moment later than this process did."""
+    model = registered(name)
+    if model is None or not model.enabled:
+        _registry.forget()
+        model = registered(name)
+    return model
+
+
 def rates_of(model: EvaluationModel) -> Rates | None:
     """What its tokens cost now; None when nobody has said."""
     if model.vendor == Vendor.BASELINE:

@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 SANDBOX = "sandbox"
 SANDBOX_KEY = "LENS_SANDBOX_API_KEY"
+# What one kind of process is given beside the common environment, unless a person said otherwise. Hundreds of threads share a pool:
+# each waits longer for its turn, and the C library keeps two heaps for all of them instead of one for each that allocates.
+OWN = {"worker-evaluate": {"DATABASE_POOL_WAIT_S": "20", "MALLOC_ARENA_MAX": "2"}}
 INGEST_READY = "/ready?role=ingest"
 ANY_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}
 
@@ -127,9 +130,10 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
 
     def row(name: str, command: str, *, ready: Probe = running, grace: float = 10.0) -> Process:
         argv = [PYTHON, "-m", *command.split()]
-        # Those who answer people check a connection before they use it; workers retry instead.
-        checked = {} if name.startswith(("worker", "webhooks")) else {"DATABASE_HEALTH_CHECKS": "1"}
-        return Process(name=name, argv=argv, env={**env, **checked}, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
+        # Those who answer people check a connection before they use it; the others retry instead.
+        checked = {"DATABASE_HEALTH_CHECKS": "1"} if name.startswith(("web-", "ws-")) else {}
+        given = {**OWN.get(name, {}), **env, **checked}
+        return Process(name=name, argv=argv, env=given, cwd=ROOT, ready=ready, ready_within=90.0, grace=grace)
 
     granian = (
         f"granian --interface wsgi --host {plan.host} --port {plan.http_port} --workers {plan.web_workers} --blocking-threads 8"

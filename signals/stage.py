@@ -3,6 +3,9 @@
 claim ──▶ None: not due, or another worker has it
   └─────▶ work ──▶ done
             └────▶ error ──▶ core.retry.decide ──▶ retry as a row │ reject │ bury
+
+While the database does not answer, nothing can be claimed and no outcome be written. Neither is lost: what is owed stays owed in
+the rows, and the sweep sends it again when it is due or its lease has run out. That is one line in the log and no exception.
 """
 
 import functools
@@ -10,8 +13,10 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
+from django.db import connection
+
 from core.logs import log_context
-from core.retry import Bury, Policy, Reject, Retry, decide
+from core.retry import DATABASE_AWAY, Bury, Policy, Reject, Retry, decide
 from signals.models import Signal
 
 logger = logging.getLogger(__name__)
@@ -49,7 +54,7 @@ def stage(claim: Callable[P, C | None]) -> Callable[[Callable[[C], None]], Calla
     def around(work: Callable[[C], None]) -> Callable[P, C | None]:
         @functools.wraps(work)
         def run(*args: P.args, **kwargs: P.kwargs) -> C | None:
-            held = claim(*args, **kwargs)
+            held = _claimed(functools.partial(claim, *args, **kwargs))
             if held is not None:
                 with log_context(event_id=str(held.signal.pk), stage=held.stage):
                     _run(work, held)
@@ -60,11 +65,29 @@ def stage(claim: Callable[P, C | None]) -> Callable[[Callable[[C], None]], Calla
     return around
 
 
+def _claimed(take: Callable[[], C | None]) -> C | None:
+    try:
+        return take()
+    except DATABASE_AWAY as error:
+        logger.warning("nothing could be claimed, the sweep sends it again", extra={"error": str(error)})
+        return None
+
+
 def _run(work: Callable[[C], None], held: C) -> None:
     try:
         work(held)
     except Exception as error:  # noqa: BLE001  the one place where every error is sorted
+        _write_down(held, error)
+
+
+def _write_down(held: Claim, error: Exception) -> None:
+    if isinstance(error, DATABASE_AWAY) and not connection.in_atomic_block:
+        # The connection that broke would break this, too; the next statement takes another.
+        connection.close()
+    try:
         _settle(held, error)
+    except DATABASE_AWAY as away:
+        logger.warning("no outcome could be stored, the lease runs out", extra={"error": str(error), "because": str(away)})
 
 
 def _settle(held: Claim, error: Exception) -> None:
@@ -76,5 +99,7 @@ def _settle(held: Claim, error: Exception) -> None:
             logger.info("signal rejected", extra={"error": str(error)})
             held.reject(error)
         case Bury():
-            logger.error("stage gave up", extra={"tries": held.tries}, exc_info=error)
+            # A database that is away has no story to tell: the same one, from every thread at once.
+            story = None if isinstance(error, DATABASE_AWAY) else error
+            logger.error("stage gave up", extra={"error": str(error), "tries": held.tries}, exc_info=story)
             held.bury(error)

@@ -93,7 +93,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": _SERVERS.database_health_checks,
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {
-            **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 5}} if POOL_SIZE else {}),
+            **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": _SERVERS.database_pool_wait_s}} if POOL_SIZE else {}),
             "connect_timeout": 3,
             "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000",
         },
@@ -140,7 +140,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-stalled": {"task": "signals.beat.resume_stalled", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
     "prune": {"task": "console.beat.prune", "schedule": 86_400.0, "options": {"expires": 3_600, "queue": "control"}},
     "prune-stream": {"task": "publishing.beat.prune_stream", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
-    "keep-interest": {"task": "enrichment.beat.keep_interest", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
+    "keep-interest": {"task": "enrichment.tasks.keep_interest", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
     "fold-hours": {"task": "console.beat.fold_hours", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
 }
 CELERY_TIMEZONE = "UTC"

@@ -24,6 +24,11 @@ class ServerSettings(BaseSettings):
     database_pool_size: Annotated[int, Field(ge=0, le=1_000)] = knob(
         0, "connections a process may hold; needed by anything that runs threads (`make run`: 16)"
     )
+    database_pool_wait_s: Annotated[float, Field(gt=0, le=120)] = knob(
+        5,
+        "how long a thread waits for one of them before it gives up (`make run`: 20 for `worker-evaluate`, where hundreds of calls "
+        "share a pool and nobody waits for an answer)",
+    )
     database_health_checks: bool = knob(
         False,
         "1: a connection is checked before each use, so a database restart fails no request (`make run`: 1 for web and sockets)",

@@ -63,6 +63,19 @@ def test_pods_run_what_the_launcher_runs() -> None:
     assert {name: essence(pod["containers"][0]["command"][2]) for name, pod in deployments().items()} == launched()
 
 
+def test_each_process_is_given_what_the_launcher_gives_it_alone() -> None:
+    rows = {row.name.removesuffix("-0"): dict(row.env or {}) for row in product(read_plan({"LENS_DATA_DIR": "/data"}), {})}
+    common = COMPOSE["beat"]["environment"]
+    alone = {
+        name: {key: COMPOSE[name]["environment"][key] for key in COMPOSE[name]["environment"].keys() - common} for name in OURS
+    }
+    pods = {
+        name: {each["name"]: each["value"] for each in pod["containers"][0].get("env", [])} for name, pod in deployments().items()
+    }
+    assert alone == {name: rows[name] for name in OURS}
+    assert {name: pods[name] for name in OURS} == alone
+
+
 @pytest.mark.parametrize("name", sorted({*OURS, "metrics", "migrate"}))
 def test_containers_are_confined(name: str) -> None:
     service = COMPOSE[name]

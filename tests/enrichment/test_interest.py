@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from core.clock import now
-from enrichment import beat, interest
 from enrichment import desk as desks
+from enrichment import interest, tasks
 from enrichment.desk import Desk, Question
 from enrichment.interest import DAY, HOUR, InterestChange, PastInterest, change, keep, past
 from enrichment.models import OpenInterest
@@ -115,7 +115,7 @@ def venue(exchange: Exchange, settings: Settings) -> Iterator[Exchange]:
 
 
 def test_the_appointment_stores_every_listed_coin_for_one_request(venue: Exchange) -> None:
-    beat.keep_interest()
+    tasks.keep_interest()
     assert set(OpenInterest.objects.values_list("market", flat=True)) == {"sandbox"}
     assert {"BTC", "kPEPE"} <= set(OpenInterest.objects.values_list("coin", flat=True))
     assert not OpenInterest.objects.filter(coin="MATIC").exists()
@@ -125,7 +125,7 @@ def test_the_appointment_stores_every_listed_coin_for_one_request(venue: Exchang
 @pytest.mark.parametrize("damage", [{"kind": "status", "status": 503}, {"kind": "body", "body": "[]"}])
 def test_a_venue_that_says_nothing_leaves_a_hole_and_no_error(venue: Exchange, damage: dict[str, object]) -> None:
     venue.faults(damage)
-    beat.keep_interest()
+    tasks.keep_interest()
     assert not OpenInterest.objects.exists()
 
 

@@ -15,7 +15,7 @@ from core.errors import Transient
 from evaluation.claims import EvaluationClaim, claim
 from evaluation.models import Breaker, Decision, EvaluationModel, ModelCall
 from evaluation.prompting import render
-from evaluation.selectors import deadline_from, forget_registry, valid_until
+from evaluation.selectors import deadline_from, enabled_models, forget_registry, valid_until
 from evaluation.services import judge
 from signals.models import Signal
 from signals.stage import stage
@@ -417,3 +417,17 @@ def test_a_claim_holds_for_the_timeout_and_five_seconds(register: Register, enri
     assert row.lease_until is not None
     assert timedelta(seconds=11.5) < row.lease_until - row.claimed_at < timedelta(seconds=12.5)
     assert 40 < held.left_s <= 45
+
+
+@pytest.mark.parametrize("before", [{"enabled": False}, None])
+def test_a_panel_frozen_by_a_process_that_looked_later_is_asked(register: Register, enriched: Enriched, before: Any) -> None:
+    """A model was added, or enabled, within the second for which this process goes by what it read."""
+    model = register(**(before or {}))
+    if before is None:
+        EvaluationModel.objects.all().delete()
+    assert enabled_models() == []
+    model.enabled = True
+    model.save()
+    signal = enriched("chatgpt")
+    run(str(signal.pk), "chatgpt")
+    assert decision(signal).status == "ok"

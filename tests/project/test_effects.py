@@ -52,6 +52,7 @@ def test_settings_reach_django_where_a_process_starts() -> None:
         DATABASE_URL="postgresql://x@127.0.0.1:1/mine",
         REDIS_URL="redis://127.0.0.1:2/7",
         DATABASE_POOL_SIZE="9",
+        DATABASE_POOL_WAIT_S="12.5",
         DATABASE_HEALTH_CHECKS="1",
         DJANGO_SECRET_KEY="the key",
         DJANGO_SECRET_KEY_FALLBACKS="older, oldest",
@@ -59,7 +60,7 @@ def test_settings_reach_django_where_a_process_starts() -> None:
     assert chosen["level"] == "ERROR"
     assert {"10.9.8.7", "lens.example"} <= set(chosen["hosts"])  # type: ignore[call-overload]
     assert chosen["data"] == str(ROOT / "kept/here")
-    assert chosen["pool"] == {"min_size": 1, "max_size": 9, "timeout": 5}
+    assert chosen["pool"] == {"min_size": 1, "max_size": 9, "timeout": 12.5}
     assert (chosen["checks"], chosen["former"], chosen["key"]) == (True, ["older", "oldest"], "the key")
     assert (chosen["database"], chosen["broker"], chosen["llm"]) == ("mine", "redis://127.0.0.1:2/0", "http://127.0.0.1:2")
 
