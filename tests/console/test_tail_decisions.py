@@ -149,6 +149,21 @@ def test_it_follows_and_ends_well_on_ctrl_c_and_on_a_closed_pipe(publish: Publis
                 pipe.close()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_it_follows_by_its_own_clock_and_complains_of_nothing(publish: Publish) -> None:
+    publish()
+    alone = started("--since", "0", REDIS_URL="redis://127.0.0.1:1")
+    try:
+        for number in (1, 2, 3):
+            assert json.loads(said(alone))["seq"] == number
+            publish()
+        alone.send_signal(signals_of_the_system.SIGINT)
+        assert ended(alone) == (0, "")
+    finally:
+        alone.kill()
+        alone.communicate()
+
+
 def ended(listener: "subprocess.Popen[str]") -> tuple[int, str]:
     """How it ended; one that does not end is made to say where it stands."""
     try:
