@@ -1,9 +1,10 @@
 """Reading the panel and the state of a round. Few queries: the sweep asks for every signal under judgement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -14,7 +15,18 @@ from evaluation.prices import FREE, Rates
 from evaluation.remembered import Remembered, forget_all
 from signals.models import Signal
 
-_SEEN = ("model", "status", "claimed_at", "lease_until", "not_before", "decision", "confidence", "fallback")
+_SEEN = (
+    "signal_id",
+    "evaluation",
+    "model",
+    "status",
+    "claimed_at",
+    "lease_until",
+    "not_before",
+    "decision",
+    "confidence",
+    "fallback",
+)
 
 
 def _models() -> dict[str, EvaluationModel]:
@@ -104,7 +116,7 @@ class Round:
 
     @property
     def deadline(self) -> datetime | None:
-        """See `deadline`."""
+        """When the round must end; None while nothing has been claimed (an OPEN then ends with its usefulness)."""
         if self.rows:
             return deadline_from(self.signal, min(row["claimed_at"] for row in self.rows))
         return valid_until(self.signal) if _useful_only_for_a_time(self.signal) else None
@@ -114,7 +126,20 @@ class Round:
         """Whether the verdict can be drawn."""
         return self.complete or (self.deadline is not None and self.deadline <= self.clock)
 
-    def claimable(self) -> Iterator[tuple[str, datetime]]:
+    @property
+    def owed(self) -> list[str]:
+        """Expected models without a settled decision that can be asked now."""
+        return [model for model, when in self._claimable() if when <= self.clock]
+
+    @property
+    def next_due(self) -> datetime | None:
+        """The earliest instant at which a model can be asked or the round ends; None when every model has answered."""
+        if self.complete:
+            return None
+        instants = [when for _, when in self._claimable()]
+        return min([*instants, self.deadline] if self.deadline else instants)
+
+    def _claimable(self) -> Iterator[tuple[str, datetime]]:
         """Each model still owed, and since or from when it can be asked."""
         for model in self.missing:
             yield model, self.clock
@@ -125,36 +150,17 @@ class Round:
 
 def look(signal: Signal) -> Round:
     """The round as it stands. One query."""
-    ours = Decision.objects.filter(signal=signal, evaluation=signal.evaluation)
-    rows = list(ours.annotate(clock=Now()).values(*_SEEN, "clock"))
-    return Round(signal, rows, rows[0]["clock"] if rows else now())
+    return looks([signal])[signal.pk]
 
 
-def owed(signal: Signal) -> list[str]:
-    """Expected models without a settled decision that can be asked now."""
-    seen = look(signal)
-    return [model for model, when in seen.claimable() if when <= seen.clock]
-
-
-def deadline(signal: Signal) -> datetime | None:
-    """When the round must end; None while nothing has been claimed (an OPEN then ends with its usefulness)."""
-    return look(signal).deadline
-
-
-def next_due(signal: Signal) -> datetime | None:
-    """The earliest instant at which a model can be asked or the round ends; None when every model has answered."""
-    seen = look(signal)
-    if seen.complete:
-        return None
-    instants = [when for _, when in seen.claimable()]
-    return min([*instants, seen.deadline] if seen.deadline else instants)
-
-
-def is_complete(signal: Signal) -> bool:
-    """Whether every expected model has answered or abstained."""
-    return look(signal).complete
-
-
-def is_due(signal: Signal) -> bool:
-    """Whether the verdict can be drawn: the set is complete or out of time."""
-    return look(signal).due
+def looks(signals: Iterable[Signal]) -> dict[UUID, Round]:
+    """The rounds of all these signals as they stand, by the signal's id. One query."""
+    wanted = {signal.pk: signal for signal in signals}
+    found: dict[UUID, list[dict[str, Any]]] = {pk: [] for pk in wanted}
+    clock = now()
+    if wanted:
+        for row in Decision.objects.filter(signal__in=list(wanted)).annotate(clock=Now()).values(*_SEEN, "clock"):
+            clock = row["clock"]
+            if row["evaluation"] == wanted[row["signal_id"]].evaluation:
+                found[row["signal_id"]].append(row)
+    return {pk: Round(signal, found[pk], clock) for pk, signal in wanted.items()}

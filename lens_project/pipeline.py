@@ -11,7 +11,7 @@ rows and sends what is still owed.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -114,25 +114,51 @@ def task(name: str, *ids: str) -> Signature[None]:
     return signature(name, args=ids, immutable=True)
 
 
-def resume(signal: Signal, depths: Mapping[str, int]) -> bool:
-    """Send what the rows say is owed to this signal. Raises the broker's errors.
+class Outlook:
+    """What is owed to these signals, and what will be: two queries, however many they are.
 
-    False when its queue is long: the message is most likely among those that wait, and one more would only wait behind them.
+    `depths` are the queues' lengths. Where a signal's queue is long, its message is most likely among those that wait, and one more
+    would only wait behind them.
     """
-    queue = QUEUE[Status(signal.status)]
-    if depths.get(queue, 0) > LONG_QUEUE:
-        return False
-    event_id = str(signal.pk)
-    match Status(signal.status):
-        case Status.QUEUED:
-            canvas(event_id, evaluations.enabled_models()).apply_async()
-        case Status.ENRICHED:
-            _resume_judging(signal)
-        case Status.EVALUATED:
-            task(PUBLISH, event_id).apply_async()
-        case Status.REJECTED | Status.DLQ:
-            task(ANNOUNCE, event_id).apply_async()
-    return True
+
+    def __init__(self, signals: Iterable[Signal], depths: Mapping[str, int]) -> None:
+        judged = [signal for signal in signals if signal.status == Status.ENRICHED]
+        self._rounds = evaluations.looks(judged)
+        self._unpublished = stream.unpublished(judged)
+        self._depths = depths
+
+    def next_due(self, signal: Signal) -> datetime | None:
+        """When something will next become due by itself, if the rows know: a lease running out, a retry, the deadline."""
+        seen = self._rounds.get(signal.pk)
+        return seen.next_due if seen else None
+
+    def resume(self, signal: Signal) -> bool:
+        """Send what the rows say is owed to this signal; False when its queue is long. Raises the broker's errors."""
+        if self._depths.get(QUEUE[Status(signal.status)], 0) > LONG_QUEUE:
+            return False
+        for step in self._owed(signal):
+            step.apply_async()
+        return True
+
+    def _owed(self, signal: Signal) -> Iterator[Signature[None]]:
+        event_id = str(signal.pk)
+        match Status(signal.status):
+            case Status.QUEUED:
+                yield canvas(event_id, evaluations.enabled_models())
+            case Status.ENRICHED:
+                yield from self._judging(signal)
+            case Status.EVALUATED:
+                yield task(PUBLISH, event_id)
+            case Status.REJECTED | Status.DLQ:
+                yield task(ANNOUNCE, event_id)
+
+    def _judging(self, signal: Signal) -> Iterator[Signature[None]]:
+        """Models that can be asked now, frames a crash left out, and the verdict when it is due."""
+        event_id, seen = str(signal.pk), self._rounds[signal.pk]
+        yield from (task(EVALUATE, event_id, model) for model in seen.owed)
+        yield from (task(PUBLISH_DECISION, event_id, model) for model in self._unpublished[signal.pk])
+        if seen.due:
+            yield task(CONCLUDE, event_id)
 
 
 def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZERO) -> bool:
@@ -190,27 +216,12 @@ def _send(signal: Signal, to: Status, details: dict[str, Any], after: timedelta,
 def _resume_soon(event_id: str) -> None:
     """Best effort; the sweep looks within five seconds anyway."""
     try:
-        resume(Signal.objects.get(pk=event_id), {})
+        signal = Signal.objects.get(pk=event_id)
+        Outlook([signal], {}).resume(signal)
     except (OperationalError, OSError) as error:
         logger.warning("hand-over to the broker failed; the sweep will send it", extra={"error": str(error)})
 
 
-def _resume_judging(signal: Signal) -> None:
-    """Models that can be asked now, frames a crash left out, and the verdict when it is due."""
-    event_id = str(signal.pk)
-    steps = [task(EVALUATE, event_id, model) for model in evaluations.owed(signal)]
-    steps += [task(PUBLISH_DECISION, event_id, model) for model in stream.unpublished(signal)]
-    if evaluations.is_due(signal):
-        steps.append(task(CONCLUDE, event_id))
-    for step in steps:
-        step.apply_async()
-
-
 def sweep_once() -> int:
     """One pass of the resume sweep over every storey. Returns how many signals were looked at."""
-    return sweep(partial(resume, depths=queue_depths() or {}), next_look)
-
-
-def next_look(signal: Signal) -> datetime | None:
-    """When something will next become due by itself, if the rows know: a lease running out, a retry, the deadline."""
-    return evaluations.next_due(signal) if signal.status == Status.ENRICHED else None
+    return sweep(lambda found: Outlook(found, queue_depths() or {}))

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 
 from core.clock import parse_zoned
@@ -94,9 +95,19 @@ def has_verdict(signal: Signal) -> bool:
     return _published(signal).filter(kind=Kind.VERDICT).exists()
 
 
-def unpublished(signal: Signal) -> list[str]:
-    """The models whose settled decisions are not on the stream yet."""
-    return [decision.model for decision in missing_decisions(signal)]
+def unpublished(signals: Iterable[Signal]) -> dict[UUID, list[str]]:
+    """By signal, the models whose settled decisions of its round are not on the stream yet. One query."""
+    rounds = {signal.pk: signal.evaluation for signal in signals}
+    found: dict[UUID, list[str]] = {pk: [] for pk in rounds}
+    if rounds:
+        told = Frame.objects.filter(
+            event_id=OuterRef("signal_id"), evaluation=OuterRef("evaluation"), model=OuterRef("model"), kind=Kind.DECISION
+        )
+        owed = Decision.objects.filter(~Exists(told), signal__in=list(rounds)).exclude(status="").order_by("evaluated_at", "id")
+        for pk, evaluation, model in owed.values_list("signal_id", "evaluation", "model"):
+            if evaluation == rounds[pk]:
+                found[pk].append(model)
+    return found
 
 
 def _published(signal: Signal) -> QuerySet[Frame]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -28,11 +28,18 @@ LONGEST_S = 40
 SOONEST = timedelta(seconds=1)
 _LOCK = 0x1E45  # any number, the same in every process
 
-Resume = Callable[[Signal], bool]
-NextLook = Callable[[Signal], datetime | None]
+
+class Outlook(Protocol):
+    """What the rows say of the signals that were found, read for all of them at once."""
+
+    def next_due(self, signal: Signal) -> datetime | None:
+        """When something will next become due by itself, if the rows know."""
+
+    def resume(self, signal: Signal) -> bool:
+        """Send what is owed. False when that is not worth it now. Raises the broker's errors."""
 
 
-def sweep(resume: Resume, next_look: NextLook) -> int:
+def sweep(look_into: Callable[[list[Signal]], Outlook]) -> int:
     """Send overdue work; returns how many signals were looked at. Zero when another process is sweeping just now.
 
     The looks are committed before anything is sent: a crash in between costs one interval, never a double claim on a row. Of the
@@ -47,8 +54,9 @@ def sweep(resume: Resume, next_look: NextLook) -> int:
     telemetry.signals_stalled.set(len(found))
     telemetry.sweep_age.set(0)
     if found:
-        _bring_forward(found, next_look)
-        _send_all(found, resume)
+        outlook = look_into(found)
+        _bring_forward(found, outlook)
+        _send_all(found, outlook)
     return len(found)
 
 
@@ -79,9 +87,9 @@ def _wait_s(signal: Signal) -> int:
     return min(LONGEST_S, 5 << min(signal.dispatches, 5))
 
 
-def _bring_forward(found: list[Signal], next_look: NextLook) -> None:
+def _bring_forward(found: list[Signal], outlook: Outlook) -> None:
     """Sooner, where the rows know of something that is due sooner."""
-    dues = {signal.pk: max(due, now() + SOONEST) for signal in found if (due := next_look(signal)) is not None}
+    dues = {signal.pk: max(due, now() + SOONEST) for signal in found if (due := outlook.next_due(signal)) is not None}
     sooner = {signal.pk: dues[signal.pk] for signal in found if signal.pk in dues and _is_sooner(dues[signal.pk], signal)}
     if sooner:
         _set(sooner, next_attempt_at=Case(*(When(pk=pk, then=Value(due)) for pk, due in sooner.items())))
@@ -98,12 +106,12 @@ def _set(ids: Iterable[UUID], **columns: Any) -> None:
         Signal.objects.filter(pk__in=owed.select_for_update(skip_locked=True, no_key=True).values("pk")).update(**columns)
 
 
-def _send_all(found: list[Signal], resume: Resume) -> None:
+def _send_all(found: list[Signal], outlook: Outlook) -> None:
     """The messages of each signal. One that could not be sent, or is not worth sending now, was not looked at."""
     unsent: list[Signal] = []
     for position, signal in enumerate(found):
         try:
-            if not resume(signal):
+            if not outlook.resume(signal):
                 unsent.append(signal)
         except (OperationalError, OSError) as error:
             logger.warning("the broker is away", extra={"error": str(error)})

@@ -45,14 +45,14 @@ def test_the_panel_is_the_enabled_models_and_follows_a_change_within_a_second(tw
 
 def test_the_verdict_waits_for_everyone(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one")
-    assert not selectors.is_due(signal)
+    assert not selectors.look(signal).due
     assert conclude(signal) is None
     assert not Verdict.objects.exists()
 
 
 def test_when_all_have_answered_there_is_one_verdict(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one", "two")
-    assert selectors.is_complete(signal)
+    assert selectors.look(signal).complete
     assert conclude(signal) is not None
     verdict = Verdict.objects.get()
     assert (verdict.decision, verdict.policy, verdict.fallback, verdict.disagreement, verdict.reason) == (
@@ -94,7 +94,7 @@ def test_a_panel_without_judges_gives_the_fallback(enriched: Enriched) -> None:
         (enriched(), "IGNORE"),
         (enriched(event_type="CLOSE_SIGNAL", signal_direction="close_long"), "FOLLOW_EXIT"),
     ):
-        assert selectors.is_due(signal)
+        assert selectors.look(signal).due
         assert conclude(signal) is not None
         verdict = Verdict.objects.get(signal=signal)
         assert (verdict.decision, verdict.fallback, verdict.reason, verdict.votes) == (safe, True, "no_models", [])
@@ -106,7 +106,7 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
     hanging = claim(str(signal.pk), "two")
     assert hanging is not None
     Decision.objects.filter(signal=signal).update(claimed_at=Now() - timedelta(seconds=46))
-    assert selectors.is_due(signal)
+    assert selectors.look(signal).due
     assert conclude(signal) is not None
     rows = {row.model: row for row in Decision.objects.filter(signal=signal)}
     assert {name: row.status for name, row in rows.items()} == {"one": "ok", "two": "timeout", "three": "timeout"}
@@ -121,53 +121,61 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
 
 def test_an_open_past_its_usefulness_is_due_even_if_nobody_was_asked(two_judges: None, enriched: Enriched) -> None:
     signal = enriched("one", ts_utc=now() - timedelta(seconds=301))
-    assert selectors.deadline(signal) == selectors.valid_until(signal)
+    assert selectors.look(signal).deadline == selectors.valid_until(signal)
     assert conclude(signal) is not None
     assert Verdict.objects.get().reason == "no_answers"
 
 
 def test_what_is_owed_follows_the_rows(two_judges: None, enriched: Enriched) -> None:
     signal = enriched("one", "two")
-    assert selectors.owed(signal) == ["one", "two"]
+    assert selectors.look(signal).owed == ["one", "two"]
     assert claim(str(signal.pk), "one") is not None
-    assert selectors.owed(signal) == ["two"]
+    assert selectors.look(signal).owed == ["two"]
     make_claimable(signal, not_before=Now() + timedelta(seconds=5))
-    assert selectors.owed(signal) == ["two"]
+    assert selectors.look(signal).owed == ["two"]
     make_claimable(signal)
-    assert selectors.owed(signal) == ["two", "one"]
+    assert selectors.look(signal).owed == ["two", "one"]
     judged(signal, "one", "two")
-    assert selectors.owed(signal) == []
+    assert selectors.look(signal).owed == []
 
 
 def test_the_next_look_is_the_earliest_instant_at_which_something_changes(two_judges: None, enriched: Enriched) -> None:
     signal = enriched("one")
-    due = selectors.next_due(signal)
+    due = selectors.look(signal).next_due
     assert due is not None
     assert due <= now() + timedelta(seconds=1)
     assert claim(str(signal.pk), "one") is not None
     row = Decision.objects.get()
-    assert selectors.next_due(signal) == row.lease_until
+    assert selectors.look(signal).next_due == row.lease_until
     make_claimable(signal, lease_until=Now() + timedelta(seconds=100))
-    assert selectors.next_due(signal) == selectors.deadline(signal) == row.claimed_at + timedelta(seconds=45)
+    assert selectors.look(signal).next_due == selectors.look(signal).deadline == row.claimed_at + timedelta(seconds=45)
     make_claimable(signal)
     judged(signal, "one")
-    assert selectors.next_due(signal) is None
+    assert selectors.look(signal).next_due is None
 
 
 def test_a_close_that_nobody_was_asked_about_has_no_deadline(two_judges: None, enriched: Enriched) -> None:
     signal = enriched("one", event_type="CLOSE_SIGNAL", signal_direction="close_long")
-    assert selectors.deadline(signal) is None
-    assert not selectors.is_due(signal)
+    assert selectors.look(signal).deadline is None
+    assert not selectors.look(signal).due
 
 
 def test_a_new_round_starts_from_nothing(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one"), "one")
     signal.evaluation = 1
-    assert (selectors.owed(signal), selectors.is_complete(signal)) == (["one"], False)
+    assert (selectors.look(signal).owed, selectors.look(signal).complete) == (["one"], False)
 
 
-def test_looking_at_a_round_is_one_query(two_judges: None, enriched: Enriched, django_assert_num_queries: Any) -> None:
-    signal = judged(enriched("one", "two"), "one")
-    for question in (selectors.owed, selectors.next_due, selectors.is_due):
-        with django_assert_num_queries(1):
-            question(signal)
+def test_looking_at_rounds_is_one_query_however_many(two_judges: None, enriched: Enriched, django_assert_num_queries: Any) -> None:
+    signals = [judged(enriched("one", "two"), "one"), enriched("one"), enriched("two")]
+    signals[2].evaluation = 1
+    judged(signals[1], "one")
+    with django_assert_num_queries(1):
+        seen = selectors.looks(signals)
+    assert [(seen[signal.pk].owed, seen[signal.pk].complete) for signal in signals] == [
+        (["two"], False),
+        ([], True),
+        (["two"], False),
+    ]
+    with django_assert_num_queries(0):
+        assert selectors.looks([]) == {}

@@ -67,4 +67,4 @@ def test_the_canvas_is_enrich_then_a_group_of_judges() -> None:
 
 def test_a_signal_whose_queue_is_long_is_not_sent_again() -> None:
     waiting = Signal(status=Status.QUEUED)
-    assert pipeline.resume(waiting, {"enrich": pipeline.LONG_QUEUE + 1}) is False
+    assert pipeline.Outlook([waiting], {"enrich": pipeline.LONG_QUEUE + 1}).resume(waiting) is False

@@ -68,7 +68,7 @@ def test_the_verdict_brings_the_missing_decisions_along_and_closes_the_letters(m
     for model in ("chatgpt", "gemini", "baseline"):
         judge(signal, model)
     publish_decision(signal, "gemini")
-    assert unpublished(signal) == ["chatgpt", "baseline"]
+    assert unpublished([signal]) == {signal.pk: ["chatgpt", "baseline"]}
     letter = bury(signal.pk, "publish", Transient("database_down", "gone"), attempts=6, payload={})
     Signal.objects.filter(pk=signal.pk).update(buried_from=Status.EVALUATED)
     mark_requeued(letter.pk, "ann", "")

@@ -1,6 +1,8 @@
 """The sweep sends what is owed, and only that; alone, stateless, patient with a dead broker."""
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,8 +11,9 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from core.clock import now
+from signals import sweep as sweeping
 from signals.models import Pulse, Signal, Status
-from signals.sweep import _LOCK, sweep
+from signals.sweep import _LOCK
 from tests.conftest import SignalFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,6 +32,24 @@ class Sent:
             raise OperationalError("no broker")
         self.signals.append(str(signal.pk))
         return self.worth_it
+
+
+@dataclass
+class Foreseen:
+    """Takes the place of what the rows say."""
+
+    send: Callable[[Signal], bool]
+    think: Callable[[Signal], datetime | None]
+
+    def resume(self, signal: Signal) -> bool:
+        return self.send(signal)
+
+    def next_due(self, signal: Signal) -> datetime | None:
+        return self.think(signal)
+
+
+def sweep(send: Callable[[Signal], bool], think: Callable[[Signal], datetime | None]) -> int:
+    return sweeping.sweep(lambda _: Foreseen(send, think))
 
 
 def unknown(_: Signal) -> datetime | None:
