@@ -1,5 +1,6 @@
 """Candles of every interval, all sums of the same one-minute bars, so they agree with each other and with the live price."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from sandbox.exchange.coins import Coin
 from sandbox.exchange.prices import MINUTE_MS, Shifts, corners, walk
 from sandbox.exchange.units import text, to_tick
 
-# Calendar months (1M) exist at the venue and not here: a request for them is refused like an unknown interval.
+# Calendar months (1M) have no fixed length: see `months`.
 MINUTES = {
     "1m": 1,
     "3m": 3,
@@ -90,8 +91,12 @@ def partial_minute(coin: Coin, minute: int, until_ms: int, shifts: Shifts) -> Ba
 def forming_bar(coin: Coin, interval: str, now_ms: int, shifts: Shifts) -> Bars:
     """The bar of the interval that is not over yet."""
     size = MINUTES[interval]
+    return forming_since(coin, now_ms // MINUTE_MS // size * size, now_ms, shifts)
+
+
+def forming_since(coin: Coin, first: int, now_ms: int, shifts: Shifts) -> Bars:
+    """One bar of what has happened since minute `first`."""
     minute = now_ms // MINUTE_MS
-    first = minute // size * size
     bars = partial_minute(coin, minute, now_ms, shifts)
     if minute > first:
         bars = minute_bars(coin, first, minute - first, shifts).followed_by(bars)
@@ -136,6 +141,12 @@ def _chunk(coin: Coin, interval: str, chunk: int, shifts: Shifts) -> tuple[bytes
 
 def _encode(coin: Coin, interval: str, first: int, bars: Bars) -> list[bytes]:
     step_ms = MINUTES[interval] * MINUTE_MS
+    starts = range(first * step_ms, (first + len(bars.open)) * step_ms, step_ms)
+    return encoded(coin, interval, [(start, start + step_ms) for start in starts], bars)
+
+
+def encoded(coin: Coin, interval: str, spans: Sequence[tuple[int, int]], bars: Bars) -> list[bytes]:
+    """Candles as the venue writes them; `spans` are where each begins and the next one does, in milliseconds."""
     names = f'"s":"{coin.name}","i":"{interval}"'
 
     def price(units: int) -> str:
@@ -143,10 +154,10 @@ def _encode(coin: Coin, interval: str, first: int, bars: Bars) -> list[bytes]:
 
     return [
         (
-            f'{{"t":{(first + index) * step_ms},"T":{(first + index + 1) * step_ms - 1},{names},"o":"{price(o)}","c":"{price(c)}",'
+            f'{{"t":{start},"T":{end - 1},{names},"o":"{price(o)}","c":"{price(c)}",'
             f'"h":"{price(h)}","l":"{price(low)}","v":"{text(volume, coin.sz_decimals)}","n":{trades}}}'
         ).encode()
-        for index, (o, h, low, c, volume, trades) in enumerate(zip(*(column.tolist() for column in bars.columns()), strict=True))
+        for (start, end), o, h, low, c, volume, trades in zip(spans, *(column.tolist() for column in bars.columns()), strict=True)
     ]
 
 

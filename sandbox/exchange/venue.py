@@ -4,7 +4,7 @@ import json
 from functools import singledispatchmethod
 from typing import Any, Protocol
 
-from sandbox.exchange import wire
+from sandbox.exchange import months, wire
 from sandbox.exchange.book import Side, Touch, level_rows, mid_text, step_units, touch
 from sandbox.exchange.candles import window
 from sandbox.exchange.coins import Coin, universe
@@ -94,7 +94,9 @@ class SimulatedVenue:
         if coin is None:
             return wire.UNKNOWN_COIN
         end_ms = now_ms if query.req.endTime is None else query.req.endTime
-        rows = window(coin, query.req.interval, (query.req.startTime, end_ms), now_ms, self._shifts(coin))
+        span, shifts = (query.req.startTime, end_ms), self._shifts(coin)
+        monthly = query.req.interval == months.INTERVAL
+        rows = months.window(coin, span, now_ms, shifts) if monthly else window(coin, query.req.interval, span, now_ms, shifts)
         return Answer(200, b"[" + b",".join(rows) + b"]")
 
     @answer.register

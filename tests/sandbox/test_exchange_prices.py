@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.exchange import units
+from sandbox.exchange import months, units
 from sandbox.exchange.book import touch
 from sandbox.exchange.candles import MINUTES, SERVED, minute_bars, partial_minute, window
 from sandbox.exchange.coins import Coin, universe
@@ -191,3 +191,23 @@ def test_rounding_follows_the_venues_examples(price: float, decimals: int, expec
 )
 def test_decimal_text_is_written_as_the_venue_writes_it(count: int, decimals: int, expected: str) -> None:
     assert units.text(count, decimals) == expected
+
+
+def test_months_are_the_sum_of_their_days_and_the_running_one_comes_last() -> None:
+    days = [json.loads(row) for row in window(COINS["SOL"], "1d", (NOW - 95 * 86_400_000, NOW), NOW)]
+    found = [json.loads(row) for row in months.window(COINS["SOL"], (NOW - 62 * 86_400_000, NOW), NOW)]
+    assert found[-1]["t"] <= NOW <= found[-1]["T"]
+    for month in found:
+        inside = [day for day in days if month["t"] <= day["t"] <= month["T"]]
+        assert (month["o"], month["c"], month["i"]) == (inside[0]["o"], inside[-1]["c"], "1M")
+        assert Decimal(month["h"]) == max(Decimal(day["h"]) for day in inside)
+        assert month["n"] == sum(day["n"] for day in inside)
+    assert all(month["T"] + 1 == after["t"] for month, after in pairwise(found))
+
+
+def test_a_coin_that_was_delisted_has_no_month_after_it() -> None:
+    coin = next(coin for coin in COINS.values() if coin.delisted_ms is not None)
+    assert coin.delisted_ms is not None
+    rows = [json.loads(row) for row in months.window(coin, (coin.delisted_ms - 100 * 86_400_000, NOW), NOW)]
+    assert rows
+    assert rows[-1]["T"] < coin.delisted_ms
