@@ -7,6 +7,8 @@ nothing; `now()` is for what a process itself observes.
 from datetime import UTC, datetime, timedelta
 
 ZERO = timedelta(0)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
@@ -25,8 +27,8 @@ def from_ms(value: int) -> datetime:
 
 
 def to_ms(value: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return round(value.timestamp() * 1000)
+    """Whole milliseconds since the epoch; what has not quite passed does not count."""
+    return (value - _EPOCH) // _MS
 
 
 def iso(value: datetime) -> str:

@@ -42,7 +42,7 @@ def assemble(signal: Signal, seen: Snapshot, judged: Judged, constraints: Constr
         **sections.about(signal, seen.coin, age_s),
         "market": sections.market(seen, judged.room),
         "alignment": sections.number(sections.alignment(seen)),
-        "timeframes": {interval: sections.timeframe(reading, seen) for interval, reading in seen.readings.items()},
+        "timeframes": {interval: sections.timeframe(interval, seen) for interval in seen.readings},
         "constraints": constraints.model_dump(mode="json"),
         "quality_flags": judged.quality.flags,
         "quality_score": judged.quality.score,

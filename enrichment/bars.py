@@ -6,13 +6,14 @@ it counts. Nothing is ever interpolated between two prices.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.clock import from_ms
 from core.errors import Transient
-from enrichment.ports import STEP, Candles, Interval
+from enrichment.grid import STEP, Interval, slots
+from enrichment.ports import Candles
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -23,6 +24,7 @@ class Bars:
     """An unbroken stretch that ends with the newest bar; `start` is when its first bar opened.
 
     `table` has a row each for open, high, low, close and volume, a column per bar. `missing` counts the holes of the whole input.
+    Months count as thirty days each, so only whole days of them mean anything.
     """
 
     table: Floats
@@ -82,21 +84,16 @@ def columns(candles: Candles) -> Bars:
 
     Candles must not be empty.
     """
-    every = chain.from_iterable(bar[2:] for bar in candles.bars)
-    numbers = np.fromiter(map(float, every), np.float64, 5 * len(candles.bars)).reshape(-1, 5)
-    _refuse_unsound(candles, numbers)
-    slots = _slots(candles)
-    holes = np.diff(slots) - 1
+    numbers = np.array(candles.numbers).reshape(-1, 5)
+    places = slots(candles.interval, candles.starts)
+    if places is None or not _sound(numbers):
+        raise Transient("bad_candles", f"The {candles.interval} candles are not a possible market.", interval=candles.interval)
+    taken = np.array(places, dtype=np.int64)
+    holes = np.diff(taken) - 1
     breaks = np.flatnonzero(holes > longest_bridge(candles.interval))
-    start = int(breaks[-1]) + 1 if len(breaks) else 0
-    step = STEP[candles.interval]
-    return Bars(_bridged(numbers[start:], slots[start:]), candles.bars[start].open_time, step, int(holes.sum()))
-
-
-def _slots(candles: Candles) -> Indices:
-    """Each bar's place on the grid, counted from the first bar."""
-    first, step = candles.bars[0].open_time, STEP[candles.interval]
-    return np.array([(bar.open_time - first) // step for bar in candles.bars], dtype=np.int64)
+    first = int(breaks[-1]) + 1 if len(breaks) else 0
+    opened = from_ms(candles.starts[first])
+    return Bars(_bridged(numbers[first:], taken[first:]), opened, STEP[candles.interval], int(holes.sum()))
 
 
 def _bridged(numbers: Floats, slots: Indices) -> Floats:
@@ -110,10 +107,7 @@ def _bridged(numbers: Floats, slots: Indices) -> Floats:
     return filled
 
 
-def _refuse_unsound(candles: Candles, numbers: Floats) -> None:
+def _sound(numbers: Floats) -> bool:
     opening, high, low, close, volume = numbers.T
     sound = (low > 0) & (low <= np.minimum(opening, close)) & (high >= np.maximum(opening, close)) & (volume >= 0)
-    times = [bar.open_time for bar in candles.bars]
-    ordered = all(before < after for before, after in pairwise(times))
-    if not (ordered and sound.all() and np.isfinite(numbers).all()):
-        raise Transient("bad_candles", f"The {candles.interval} candles are not a possible market.", interval=candles.interval)
+    return bool(sound.all() and np.isfinite(numbers).all())

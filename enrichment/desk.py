@@ -1,7 +1,8 @@
 """What one process keeps at hand for all its signals: the venue's client, threads to ask it with, and the readings they share.
 
 A reading stays good until the next bar closes, so a hundred signals at once for one coin cost one request per timeframe, and one
-calculation. A venue that is late with a bar is asked again every two seconds.
+calculation. A venue that is late with a bar is asked again every two seconds, and one that closed a bar only just now is asked once
+more: the last trades of a bar may come after its end.
 """
 
 import os
@@ -17,10 +18,12 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import connection
 
+from core.clock import ZERO, now
 from core.errors import LensError
+from enrichment.grid import Interval, closes
 from enrichment.indicators import Reading, read
 from enrichment.interest import InterestChange, PastInterest, change, past
-from enrichment.ports import STEP, Book, Interval, MarketDataProvider, PerpContext, PredictedFunding
+from enrichment.ports import Book, MarketDataProvider, PerpContext, PredictedFunding
 from enrichment.profiles import Profile
 from enrichment.providers import PROVIDERS
 from enrichment.sharing import Shared, landed
@@ -28,6 +31,7 @@ from enrichment.wanted import IndicatorSet
 
 THREADS = 16
 ASK_AGAIN_S = 2.0
+SETTLES = timedelta(seconds=2)
 PAST_SERVES = timedelta(seconds=30)
 
 Key = tuple[str, Interval, int, IndicatorSet]
@@ -39,11 +43,18 @@ class Question:
     """What one signal wants to know of its coin at `at` (the database's clock), beside the price.
 
     The profile says whether funding, open interest and predicted funding are wanted, and how far from the mid books must reach.
+    `behind` is how far the venue's clock is behind the database's.
     """
 
     coin: str
     at: datetime
     profile: Profile
+    behind: timedelta = ZERO
+
+    @property
+    def closed_by(self) -> datetime:
+        """Bars that end by then have ended by both clocks: what a venue sends of a bar that is still forming there is no bar."""
+        return self.at - self.behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +74,16 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    """A reading; when it was asked for, and when its candles were (another process may have done so), by the clock of bars."""
+
     reading: Reading
     asked: float
+    as_of: datetime
 
     def good_at(self, at: datetime) -> bool:
-        """Whether no bar has closed since, or the venue was asked for it a moment ago."""
-        last = self.reading.last_close
-        current = last is not None and at < last + STEP[self.reading.interval]
+        """Whether no bar has closed since and the last one is settled, or the venue was asked a moment ago."""
+        last, interval = self.reading.last_close, self.reading.interval
+        current = last is not None and at < closes(interval, last) and self.as_of - last >= SETTLES
         return current or time.monotonic() - self.asked < ASK_AGAIN_S
 
 
@@ -112,11 +126,12 @@ class Desk:
         profile = asked.profile
 
         def load() -> _Kept:
-            began = time.monotonic()
-            return _Kept(read(self.provider.candles(asked.coin, interval, profile.bars, asked.at), profile.indicators), began)
+            began, here = time.monotonic(), now()
+            candles = self.provider.candles(asked.coin, interval, profile.bars, asked.closed_by)
+            return _Kept(read(candles, profile.indicators), began, asked.closed_by - max(here - candles.seen.as_of, ZERO))
 
         key = (asked.coin, interval, profile.bars, profile.indicators)
-        return self._readings.ask(key, load, lambda kept: kept.good_at(asked.at))
+        return self._readings.ask(key, load, lambda kept: kept.good_at(asked.closed_by))
 
     def _context(self, asked: Question) -> Future[PerpContext] | None:
         if not asked.profile.derivatives:

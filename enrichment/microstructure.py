@@ -20,7 +20,8 @@ class Depth:
 
     `imbalance` by distance in per cent: (bids − asks) / (bids + asks) in USD, −1 to 1; None beyond what is known, and where nothing
     rests. `step_bps` is how far off the edge of that depth may be: the width of a level. `depth_usd` rests within the smallest
-    distance. `slippage_bps` is the average price of the signal's size against the mid, None when more is asked than is shown.
+    distance. `slippage_bps` is the average price of the signal's size against the mid, None when more is asked than is shown; where
+    the finest book does not hold so much, `step_bps["slippage"]` says by how much it may be less.
     `microprice_bps` is the mid weighted by the opposite touch sizes, against the plain one.
     """
 
@@ -40,12 +41,15 @@ def depth(books: Iterable[Book], distances_pct: Sequence[float], size: Decimal, 
         name: None if book is None else _resting(book, pct) for (name, book), pct in zip(served.items(), distances_pct, strict=True)
     }
     nearest = next(iter(sums.values()), None)
+    costs = ((book, slippage_bps(book, size, buys=buys)) for book in finest_first)
+    filling, cost = next(((book, cost) for book, cost in costs if cost is not None), (None, None))
+    used = {**served, "slippage": filling}
     return Depth(
         imbalance={name: None if both is None else _imbalance(*both) for name, both in sums.items()},
-        step_bps={name: book.step / book.mid * BPS for name, book in served.items() if book is not None and book.step is not None},
+        step_bps={name: book.step / book.mid * BPS for name, book in used.items() if book is not None and book.step is not None},
         uncovered=tuple(name for name, book in served.items() if book is None),
         depth_usd=None if nearest is None else nearest[0] + nearest[1],
-        slippage_bps=next((cost for book in finest_first if (cost := slippage_bps(book, size, buys=buys)) is not None), None),
+        slippage_bps=cost,
         microprice_bps=microprice_bps(finest_first[0]) if finest_first else None,
     )
 

@@ -4,33 +4,16 @@ Prices are USD per coin, sizes and open interest are coins, rates are fractions 
 of a percent. Every value says in `seen` when it was true and when we had it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from core.clock import ZERO, from_ms
 from core.errors import Transient
 from core.money import BPS, drift_bps
-
-# A calendar month has no step; venues have it, and no indicator here would find enough of them.
-Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w"]
-
-STEP: Mapping[Interval, timedelta] = {
-    "1m": timedelta(minutes=1),
-    "3m": timedelta(minutes=3),
-    "5m": timedelta(minutes=5),
-    "15m": timedelta(minutes=15),
-    "30m": timedelta(minutes=30),
-    "1h": timedelta(hours=1),
-    "2h": timedelta(hours=2),
-    "4h": timedelta(hours=4),
-    "8h": timedelta(hours=8),
-    "12h": timedelta(hours=12),
-    "1d": timedelta(days=1),
-    "3d": timedelta(days=3),
-    "1w": timedelta(weeks=1),
-}
+from enrichment.grid import Interval, closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +55,18 @@ class Ticker:
         if self.venue_time is None:
             return None
         ahead, behind = self.venue_time - self.seen.available_at, self.seen.as_of - self.venue_time
-        return round(max(ahead, timedelta(0)) / _MS) - round(max(behind, timedelta(0)) / _MS)
+        return round(max(ahead, ZERO) / _MS) - round(max(behind, ZERO) / _MS)
+
+    def behind(self, ahead: timedelta) -> timedelta:
+        """How far the venue's clock is behind one that this process's is `ahead` of, at least; 0 where the venue did not say."""
+        return ZERO if self.venue_time is None else max(self.seen.as_of - ahead - self.venue_time, ZERO)
+
+
+Texts = tuple[str, str, str, str, str]
 
 
 class Candle(NamedTuple):
-    """One closed bar: `open_time` ≤ trades < `close_time`. A tuple, because a signal's worth of them is made at every bar close."""
+    """One closed bar: `open_time` ≤ trades < `close_time`."""
 
     open_time: datetime
     close_time: datetime
@@ -87,14 +77,40 @@ class Candle(NamedTuple):
     volume: Decimal
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Candles:
-    """Closed bars, oldest first, open times strictly increasing on the grid of `interval`. Bars the venue left out stay out."""
+    """Closed bars, oldest first, open times strictly increasing on the grid of `interval`. Bars the venue left out stay out.
+
+    Thousands of numbers are read at every bar close and few of them as money: `starts` are the open times in Unix milliseconds,
+    `texts` each bar's open, high, low, close and volume as they were written, `numbers` the same as floats in one row.
+    """
 
     coin: str
     interval: Interval
-    bars: tuple[Candle, ...]
+    starts: Sequence[int]
+    texts: Sequence[Texts]
+    numbers: Sequence[float]
     seen: Seen
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def last_close(self) -> datetime | None:
+        """When the newest bar closed; None without bars."""
+        return closes(self.interval, from_ms(self.starts[-1])) if self.starts else None
+
+    @property
+    def bars(self) -> tuple[Candle, ...]:
+        """The same as values."""
+        opened = [from_ms(start) for start in self.starts]
+        pairs = zip(opened, self.texts, strict=True)
+        return tuple(Candle(at, closes(self.interval, at), *map(Decimal, texts)) for at, texts in pairs)
+
+    def last(self, count: int) -> "Candles":
+        """The newest `count` bars, or all of them when there are fewer."""
+        numbers = self.numbers[-5 * count :]
+        return Candles(self.coin, self.interval, self.starts[-count:], self.texts[-count:], numbers, self.seen)
 
 
 class Level(NamedTuple):

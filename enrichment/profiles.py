@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.canonical import canonical, digest
 from core.errors import Permanent
 from enrichment.files import FileFaultError, fitted, read_mapping
-from enrichment.ports import Interval
+from enrichment.grid import Interval
 from enrichment.wanted import IndicatorSet
 
 FOLDER = Path(__file__).parent / "profiles"

@@ -15,22 +15,20 @@ The score is 1 − the sum of the weights below, never under 0. A provider error
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.errors import LensError
 from enrichment.indicators import Reading
 from enrichment.microstructure import Depth
-from enrichment.ports import STEP, Interval, PerpContext
-from enrichment.snapshot import CONTEXT_STALE_S, Snapshot, known
+from enrichment.ports import PerpContext
+from enrichment.snapshot import CONTEXT_STALE_S, Snapshot, is_stale, known
 
 MID_STALE_S = 5.0
 BOOK_STALE_S = 10.0
 SPAN_MOST = timedelta(seconds=10)
 SKEW_MOST_MS = 500
 WORKER_SKEW_MOST_MS = 2_000
-GRACE_LEAST = timedelta(seconds=2)
-GRACE_SHARE = 0.01
 ATR_MOST = 0.2
 JUMP_ATR = 10
 SPREAD_MOST_BPS = 100
@@ -56,7 +54,6 @@ WEIGHTS = {
     "depth_exceeded": 0.1,
     "clock_skew": 0.1,
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Flags = Iterator[tuple[str, str]]
 
@@ -86,16 +83,6 @@ def weight_of(flag: str) -> float:
     return WEIGHTS.get(of_what, WEIGHTS.get(code.removesuffix("_worker"), 0.0))
 
 
-def is_stale(interval: Interval, last_close: datetime, at: datetime) -> bool:
-    """Whether a bar that should have closed by now is not there. Judged by bar closes: a 4 h bar is rightly almost 4 h old.
-
-    A venue gets 2 s, or one hundredth of the interval if that is longer, to deliver a bar.
-    """
-    step = STEP[interval]
-    due = at - max(GRACE_LEAST, step * GRACE_SHARE) - _EPOCH
-    return last_close < _EPOCH + due // step * step
-
-
 def _price(seen: Snapshot) -> Flags:
     if seen.mid_age_s > MID_STALE_S:
         yield "stale_data", "stale:mid"
@@ -105,7 +92,7 @@ def _price(seen: Snapshot) -> Flags:
     spread = seen.ticker.spread_bps
     if spread is not None and spread > SPREAD_MOST_BPS:
         yield "out_of_range", "range:spread"
-    shortest = next((reading for reading in seen.readings.values() if isinstance(reading, Reading)), None)
+    shortest = next(iter(seen.told.values()), None)
     if shortest is not None and shortest.close and shortest.atr and abs(float(seen.mid) - shortest.close) > JUMP_ATR * shortest.atr:
         yield "out_of_range", "range:mid"
 
@@ -189,7 +176,7 @@ def _books(seen: Snapshot, depth: Depth | None) -> Flags:
     if not seen.known_books:
         yield "missing_data", "missing:book"
         return
-    if max(seen.age_s(book.seen) for book in seen.known_books) > BOOK_STALE_S:
+    if seen.book_age_s > BOOK_STALE_S:
         yield "stale_data", "stale:book"
     if depth is not None:
         yield from (("missing_data", f"obi_coverage:{name}") for name in depth.uncovered)

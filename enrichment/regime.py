@@ -24,6 +24,9 @@ ADX_BEGINS, ADX_LASTS, EFFICIENCY_BEGINS = 0.75, 0.5, 0.7
 CONFIRMED_BARS = 2
 BREAKOUT_ATR, BREAKOUT_VOLUME = 0.25, 1.5
 WILD, CALM = 0.9, 0.1
+# In a market that trades, hardly a bar of a hundred passes without one.
+ILLIQUID = "ILLIQUID"
+IDLE, IDLE_SPAN = 0.25, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def trend(columns: Columns, atr_period: int) -> Trend | None:
     adx_pctl, efficiency_pctl = by_chance("adx", adx), by_chance("efficiency", efficiency)
     trending = _trending(adx_pctl[-HISTORY:], efficiency_pctl[-HISTORY:], direction[-HISTORY:])
     return Trend(
-        regime=_breakout(bars, atr) or _named(trending, percentile),
+        regime=_illiquid(bars) or _breakout(bars, atr) or _named(trending, percentile),
         adx=float(adx[-1]),
         adx_pctl=float(adx_pctl[-1]),
         efficiency=float(efficiency[-1]),
@@ -127,6 +130,11 @@ def _trending(adx: Floats, efficiency: Floats, direction: Floats) -> int:
         if run >= CONFIRMED_BARS:
             state = side
     return state
+
+
+def _illiquid(bars: Bars) -> str | None:
+    """Whether so often nothing was traded that the rest is the doing of single orders."""
+    return ILLIQUID if (bars.volume[-IDLE_SPAN:] == 0).mean() >= IDLE else None
 
 
 def _breakout(bars: Bars, atr: float) -> str | None:

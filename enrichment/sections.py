@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from core.clock import iso
-from core.errors import LensError
-from core.money import BPS, significant
+from core.money import BPS, plain, significant
+from enrichment.grid import Interval
 from enrichment.indicators import Reading
 from enrichment.levels import Level
 from enrichment.microstructure import Depth
-from enrichment.quality import is_stale
+from enrichment.regime import ILLIQUID
 from enrichment.snapshot import ATR_INTERVAL, Snapshot, known
 from signals.models import Signal
 
@@ -22,6 +22,8 @@ from signals.models import Signal
 NEUTRAL_FUNDING = Decimal("0.0000125")
 # Another word for a value that is told (%R is %K − 100 over the same bars), a part of one, or a sum whose beginning is arbitrary.
 UNTOLD = ("bb_upper", "bb_middle", "bb_lower", "obv", "volume_avg")
+# A spread wider than that leaves little of a bar but the touch.
+SPREAD_MOST_ATR = 0.5
 
 Section = dict[str, Any]
 
@@ -59,9 +61,9 @@ def market(seen: Snapshot, room: Decimal | None) -> Section:
     }
 
 
-def timeframe(reading: Reading | LensError, seen: Snapshot) -> Section | None:
-    """The reading's values, or None when there is none or its newest bar should long have been followed by another."""
-    told, wanted = _told(reading, seen), seen.profile.indicators
+def timeframe(interval: Interval, seen: Snapshot) -> Section | None:
+    """The values of a timeframe, or None when it says nothing."""
+    told, wanted = seen.told.get(interval), seen.profile.indicators
     if told is None or told.last_close is None:
         return None
     repeats = wanted.stochastic is not None and wanted.stochastic.k == wanted.williams_r
@@ -73,23 +75,21 @@ def timeframe(reading: Reading | LensError, seen: Snapshot) -> Section | None:
         **{name: number(value) for name, value in told.values.items() if name.rstrip("_0123456789") not in untold},
         "macd_hist_prev": number(told.previous.get("macd_hist")),
         "atr_bps": None if told.atr is None or not told.close else number(told.atr / told.close * 10_000),
-        **_kind(told, abs(alignment(seen) or 0.0)),
+        **_kind(told, seen),
     }
 
 
 def alignment(seen: Snapshot) -> float | None:
-    """How far the timeframes agree: 1 when the averages of all of them rise, −1 when all fall. None without any."""
-    stacks = [told.stack for reading in seen.readings.values() if (told := _told(reading, seen)) is not None]
-    return sum(stacks) / len(stacks) if stacks else None
+    """How far the timeframes agree: 1 when the averages of all of them rise, −1 when all fall. None where none has them all."""
+    stacks = [reading.stack for reading in seen.told.values()]
+    known = [stack for stack in stacks if stack is not None]
+    return sum(known) / len(known) if known else None
 
 
 def levels(seen: Snapshot) -> Section | None:
     """Support and resistance of the hour, else of the first timeframe that has them, the strongest first."""
-    hourly = seen.readings.get(ATR_INTERVAL)
-    found = [
-        told for reading in (hourly, *seen.readings.values()) if reading is not None and (told := _told(reading, seen)) is not None
-    ]
-    reading = next((told for told in found if told.levels), None)
+    hourly_first = sorted(seen.told.values(), key=lambda told: told.interval != ATR_INTERVAL)
+    reading = next((told for told in hourly_first if told.levels), None)
     if reading is None or not reading.atr:
         return None
     sides: dict[str, list[Section]] = {"support": [], "resistance": []}
@@ -101,8 +101,8 @@ def levels(seen: Snapshot) -> Section | None:
 def derivatives(seen: Snapshot) -> Section:
     """What the position costs to hold and how crowded it is. Funding rates are per hour, long pays when above 0; the excess is over
     what is paid when nobody presses, in the eight hours in which funding is usually quoted."""
-    context, predicted, grown = seen.fresh_context, known(seen.predicted), seen.interest
-    funding = None if context is None else context.funding
+    context, predicted = seen.fresh_context, known(seen.predicted)
+    funding, grown = (None, None) if context is None else (context.funding, seen.interest)
     return {
         "funding_1h": number(funding),
         "funding_excess_bps_8h": None if funding is None else number((funding - NEUTRAL_FUNDING) * 8 * BPS),
@@ -146,12 +146,18 @@ def timestamps(seen: Snapshot) -> Mapping[str, Section]:
 
 def number(value: float | Decimal | None) -> float | int | None:
     """A JSON number of five significant digits."""
-    return None if value is None else exact(Decimal(significant(value)))
+    if value is None:
+        return None
+    told = Decimal(significant(value))
+    return int(told) if told == told.to_integral_value() else float(told)
 
 
-def exact(value: Decimal) -> float | int:
-    """A JSON number, all of it."""
-    return int(value) if value == value.to_integral_value() else float(value)
+def exact(value: Decimal) -> float | int | str:
+    """A JSON number, all of it; decimal text where it has more digits than a JSON number keeps."""
+    if value == value.to_integral_value():
+        return int(value)
+    near = float(value)
+    return near if Decimal(repr(near)) == value else plain(value)
 
 
 def share(value: float) -> float | int | None:
@@ -159,22 +165,24 @@ def share(value: float) -> float | int | None:
     return number(round(value, 2))
 
 
-def _told(reading: Reading | LensError, seen: Snapshot) -> Reading | None:
-    if isinstance(reading, LensError) or reading.last_close is None or is_stale(reading.interval, reading.last_close, seen.at):
-        return None
-    return reading
-
-
-def _kind(reading: Reading, stacked: float) -> Section:
-    trend = reading.trend
+def _kind(reading: Reading, seen: Snapshot) -> Section:
+    trend, agreed = reading.trend, alignment(seen)
     if trend is None:
         return {}
     return {
-        "regime": trend.regime,
-        "trend_strength": share(trend.strength(stacked)),
+        "regime": trend.regime if liquid(reading, seen) else ILLIQUID,
+        "trend_strength": None if agreed is None else share(trend.strength(abs(agreed))),
         "adx_pctl": share(trend.adx_pctl),
         "volatility_pctl": share(trend.volatility_pctl),
     }
+
+
+def liquid(reading: Reading, seen: Snapshot) -> bool:
+    """Whether bars of this length tell more than the way from bid to ask and back: the spread is at most half an average range."""
+    ticker = seen.ticker
+    if ticker.bid is None or ticker.ask is None or not reading.atr:
+        return True
+    return float(ticker.ask - ticker.bid) <= SPREAD_MOST_ATR * reading.atr
 
 
 def _level(level: Level, mid: float, atr: float) -> Section:

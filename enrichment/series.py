@@ -12,9 +12,9 @@ KEPT = 96
 
 def drawn(candles: Candles) -> str:
     """The last `KEPT` bars; empty when there are none."""
-    if not candles.bars:
+    if not candles:
         return ""
-    return f'{{"interval":"{candles.interval}","bars":[{",".join(_bar(bar) for bar in candles.bars[-KEPT:])}]}}'
+    return f'{{"interval":"{candles.interval}","bars":[{",".join(map(_bar, candles.last(KEPT).bars))}]}}'
 
 
 def _bar(bar: Candle) -> str:

@@ -97,7 +97,8 @@ def _observe(signal: Signal, profile: Profile, look: _Look, started: float) -> S
     coin = here.provider.coin(signal.symbol)
     ticker = here.provider.ticker(coin)
     drift = validation.check_drift(signal.opens, signal.entry_price, ticker.mid, look.limits)
-    found = here.look(Question(coin, look.at, profile), within_s=started + TOGETHER_S - time.monotonic())
+    asked = Question(coin, look.at, profile, ticker.behind(look.ahead))
+    found = here.look(asked, within_s=started + TOGETHER_S - time.monotonic())
     return Snapshot(
         market=here.provider.name,
         coin=coin,

@@ -9,13 +9,16 @@ from typing import TypeVar
 
 from core.errors import LensError
 from core.money import BPS
+from enrichment.grid import STEP, Interval, closes
 from enrichment.indicators import Reading
 from enrichment.interest import InterestChange
-from enrichment.ports import Book, Interval, PerpContext, PredictedFunding, Seen, Ticker
+from enrichment.ports import Book, PerpContext, PredictedFunding, Seen, Ticker
 from enrichment.profiles import Profile
 
 ATR_INTERVAL: Interval = "1h"
 CONTEXT_STALE_S = 60.0
+GRACE_LEAST = timedelta(seconds=2)
+GRACE_SHARE = 0.01
 T = TypeVar("T")
 
 
@@ -48,14 +51,28 @@ class Snapshot:
 
     @property
     def mid_age_s(self) -> float:
-        """How old the price may be, in seconds."""
-        return self.age_s(self.ticker.seen)
+        """How old the price may be, in seconds: by when it was asked for, or by what the venue itself says."""
+        return max(self.age_s(self.ticker.seen), self._venue_age_s(self.ticker.venue_time))
+
+    @property
+    def book_age_s(self) -> float:
+        """The same of the oldest book; 0 when there is none."""
+        return max((max(self.age_s(book.seen), self._venue_age_s(book.venue_time)) for book in self.known_books), default=0.0)
 
     @cached_property
     def atr(self) -> float | None:
         """The average true range of an hour, as a price: what distances are measured in. None when it could not be had."""
-        hourly = self.readings.get(ATR_INTERVAL)
-        return hourly.atr if isinstance(hourly, Reading) else None
+        hourly = self.told.get(ATR_INTERVAL)
+        return None if hourly is None else hourly.atr
+
+    @cached_property
+    def told(self) -> Mapping[Interval, Reading]:
+        """The readings that have a bar, and whose newest should not long have been followed by another: only these say anything."""
+        return {
+            interval: reading
+            for interval, reading in self.readings.items()
+            if isinstance(reading, Reading) and reading.last_close and not is_stale(interval, reading.last_close, self.at)
+        }
 
     @property
     def drift_atr(self) -> float | None:
@@ -77,6 +94,10 @@ class Snapshot:
     def age_s(self, seen: Seen) -> float:
         """How old a value may be."""
         return max((self.observed_at - seen.as_of).total_seconds(), 0.0)
+
+    def _venue_age_s(self, at: datetime | None) -> float:
+        """How long ago that was by the database's clock; 0 for what the venue dates ahead of it, or not at all."""
+        return 0.0 if at is None else max((self.observed_at - self.worker_skew - at).total_seconds(), 0.0)
 
     def components(self) -> Iterator[tuple[str, Seen]]:
         """Every answer there is by name, with when it was true and when it was here. Candles are true as of their last close."""
@@ -101,3 +122,11 @@ class Snapshot:
 def known(value: T | LensError | None) -> T | None:
     """The value, or None where there is none or an error instead."""
     return None if isinstance(value, LensError) else value
+
+
+def is_stale(interval: Interval, last_close: datetime, at: datetime) -> bool:
+    """Whether a bar that should have closed by now is not there. Judged by bar closes: a 4 h bar is rightly almost 4 h old.
+
+    A venue gets 2 s, or one hundredth of the interval if that is longer, to deliver a bar.
+    """
+    return at - closes(interval, last_close) >= max(GRACE_LEAST, STEP[interval] * GRACE_SHARE)

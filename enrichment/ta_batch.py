@@ -48,6 +48,7 @@ class Columns:
         self.bars = bars
         self._atr: dict[int, pd.Series] = {}
         self._movement: dict[int, QuickDirectionalIndex] = {}
+        self._tails: dict[int, Columns] = {}
 
     @cached_property
     def high(self) -> pd.Series:
@@ -66,8 +67,10 @@ class Columns:
         return pd.Series(self.bars.volume.copy())
 
     def last(self, count: float) -> "Columns":
-        """The newest bars alone."""
-        return Columns(self.bars.last(int(count)))
+        """The newest bars alone, made once."""
+        if int(count) not in self._tails:
+            self._tails[int(count)] = Columns(self.bars.last(int(count)))
+        return self._tails[int(count)]
 
     def atr(self, period: int) -> pd.Series:
         """The average true range, computed once."""
@@ -113,20 +116,22 @@ def _adx(columns: Columns, period: float) -> Found:
 
 
 def _bollinger(columns: Columns, period: float, deviations: float) -> Found:
-    tail = columns.last(period + 1)
-    bands = BollingerBands(tail.close, int(period), deviations)
-    upper, middle, lower = bands.bollinger_hband(), bands.bollinger_mavg(), bands.bollinger_lband()
-    width = upper - lower
-    place = ((tail.close - lower) / width).where(tail.close.rolling(int(period)).apply(np.ptp, raw=True) > 0, 0.5)
-    flat = _constant(tail.bars.close[-int(period) :])
-    return Found((_pair(upper), _pair(middle), _pair(lower), _pair(width / middle), _pair(place)), flat)
+    tail, span = columns.last(period + 1), int(period)
+    bands = BollingerBands(tail.close, span, deviations)
+    upper, middle, lower = map(_ends, (bands.bollinger_hband(), bands.bollinger_mavg(), bands.bollinger_lband()))
+    close = tail.bars.close
+    flat, was_flat = (bool(np.ptp(window) == 0) for window in (close[-span:], close[:span]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.where([was_flat, flat], 0.5, (close[-2:] - lower) / (upper - lower))
+        width = (upper - lower) / middle
+    return Found(tuple(map(_pair, (upper, middle, lower, width, place))), flat)
 
 
 def _stochastic(columns: Columns, k: float, d: float) -> Found:
     tail = columns.last(k + d)
-    place = StochasticOscillator(tail.high, tail.low, tail.close, int(k), int(d)).stoch()
-    known = place[int(k) - 1 :]
-    return Found((_pair(known.fillna(50.0)), _pair(known.fillna(50.0).rolling(int(d)).mean())), flat=bool(known.isna().iloc[-1]))
+    place = StochasticOscillator(tail.high, tail.low, tail.close, int(k), int(d)).stoch().to_numpy()[int(k) - 1 :]
+    known = np.where(np.isnan(place), 50.0, place)
+    return Found((_pair(known), _pair(pd.Series(known).rolling(int(d)).mean())), flat=bool(np.isnan(place[-1])))
 
 
 def _williams_r(columns: Columns, period: float) -> Found:
@@ -148,8 +153,9 @@ def _mfi(columns: Columns, period: float) -> Found:
 
 def _volume_average(columns: Columns, period: float) -> Found:
     tail = columns.last(period + 1)
-    average = SMAIndicator(tail.volume, int(period)).sma_indicator()
-    return Found((_pair(average), _pair(tail.volume / average.where(average > 0))))
+    average = _ends(SMAIndicator(tail.volume, int(period)).sma_indicator())
+    ratio = np.divide(tail.bars.volume[-2:], average, out=np.full(len(average), np.nan), where=average > 0)
+    return Found((_pair(average), _pair(ratio)))
 
 
 def _obv(columns: Columns, period: float) -> Found:
@@ -195,8 +201,9 @@ def _one_price(bars: Bars) -> Floats:
 
 def _filled(series: pd.Series, value: float, *, still: bool = False) -> Found:
     """The series, with `value` where the window has no answer."""
-    flat = still or bool(np.isnan(series.iloc[-1]))
-    last, before = _pair(series.fillna(value))
+    ends = _ends(series)
+    flat = still or bool(np.isnan(ends[-1]))
+    last, before = _pair(np.where(np.isnan(ends), value, ends))
     return Found(((value if flat else last, before),), flat)
 
 
@@ -204,8 +211,15 @@ def _constant(values: Floats) -> bool:
     return bool((values == values[0]).all())
 
 
-def _pair(series: pd.Series) -> Pair:
-    return float(series.iloc[-1]), float(series.iloc[-2]) if len(series) > 1 else float("nan")
+def _ends(values: pd.Series | Floats) -> Floats:
+    """The last two values, or the only one."""
+    array: Floats = values if isinstance(values, np.ndarray) else values.to_numpy()
+    return array[-2:]
+
+
+def _pair(values: pd.Series | Floats) -> Pair:
+    ends = _ends(values)
+    return float(ends[-1]), float(ends[0]) if len(ends) > 1 else float("nan")
 
 
 _BY_KIND: Mapping[str, Callable[..., Found]] = {

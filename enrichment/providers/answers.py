@@ -8,7 +8,6 @@ import hashlib
 import json
 import secrets
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -95,8 +94,7 @@ class Answers:
             wish = {"retry_after": error.retry_after} if isinstance(error, Transient) else {}
             self._store.ask(lambda: self._tell(keys=keys, args=[*args, "error", json.dumps({**told, **wish})]))
             raise
-        packed = zlib.compress(came.body, 1)
-        self._store.ask(lambda: self._tell(keys=keys, args=[*args, "body", packed]))
+        self._store.ask(lambda: self._tell(keys=keys, args=[*args, "body", came.body]))
         return answer
 
     def _awaited(self, name: str, newest: bytes) -> Reply | None:
@@ -110,7 +108,7 @@ class Answers:
         ((_, ((_, fields),)),) = read
         if b"error" in fields:
             raise _error(json.loads(fields[b"error"]))
-        return reply(zlib.decompress(fields[b"body"]), (int(fields[b"came"]) - int(fields[b"asked"])) / 1000)
+        return reply(fields[b"body"], (int(fields[b"came"]) - int(fields[b"asked"])) / 1000)
 
 
 def _answer(found: Reply, parse: Parse[V]) -> Answer[V]:
@@ -120,7 +118,7 @@ def _answer(found: Reply, parse: Parse[V]) -> Answer[V]:
 def _kept(entry: list[bytes], at_ms: int) -> Reply:
     fields = dict(zip(entry[::2], entry[1::2], strict=True))
     asked_ago_s, came_ago_s = ((at_ms - int(fields[name])) / 1000 for name in (b"asked", b"came"))
-    return reply(zlib.decompress(fields[b"body"]), asked_ago_s, came_ago_s)
+    return reply(fields[b"body"], asked_ago_s, came_ago_s)
 
 
 def _error(told: dict[str, Any]) -> LensError:

@@ -6,9 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core.clock import from_ms, to_ms
+from core.clock import from_ms
 from core.errors import Rejected, Transient
-from enrichment.ports import STEP, Book, Candles, Interval, PerpContext, PredictedFunding, Ticker
+from enrichment.grid import Interval, window
+from enrichment.ports import Book, Candles, PerpContext, PredictedFunding, Ticker
 from enrichment.providers import hyperliquid_wire as wire
 from enrichment.providers.answers import Answer, Parse, Query, V
 from enrichment.providers.depth import LEVELS, RAW, Aggregation, wide_enough
@@ -66,13 +67,12 @@ class Hyperliquid:
 
     def candles(self, coin: str, interval: Interval, count: int, until: datetime) -> Candles:
         """See MarketDataProvider. The venue sends whatever overlaps the span, so the grid's beginning does not matter."""
-        step_ms = to_ms(from_ms(0) + STEP[interval])
-        end_ms = to_ms(until) // step_ms * step_ms
-        span = {"startTime": max(end_ms - count * step_ms, 0), "endTime": end_ms - 1}
+        first, last = window(interval, until, count)
+        span = {"startTime": first, "endTime": last}
         query = {"type": "candleSnapshot", "req": {"coin": coin, "interval": interval, **span}}
         cost = Cost(20 + -(-count // BARS_PER_WEIGHT))
         answer = self._line.ask(query, cost, CANDLES_SERVE_S, lambda body: wire.parse_candles(body, coin, interval, until))
-        return Candles(coin, interval, answer.value[-count:], answer.seen)
+        return Candles(coin, interval, *answer.value, answer.seen).last(count)
 
     def book(self, coin: str, reach_bps: int) -> Book:
         """See MarketDataProvider. The unaggregated book gives the mid, and serves itself where it reaches."""
@@ -82,7 +82,9 @@ class Hyperliquid:
         if finest.reaches(reach_bps):
             return finest
         wide = wide_enough(mid, reach_bps)
-        return _book(coin, mid, wide, self._levels(coin, wide, BOOK_SERVES_S))
+        seen = self._levels(coin, wide, BOOK_SERVES_S)
+        _middle(seen.value, coin)  # the same book has two sides from near and from afar
+        return _book(coin, mid, wide, seen)
 
     def context(self, coin: str) -> PerpContext:
         """See MarketDataProvider."""

@@ -3,10 +3,13 @@
 Shapes have grown over the years: keys that came later are optional here, keys nobody reads are ignored.
 """
 
-from collections.abc import Mapping
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
@@ -14,11 +17,15 @@ from typing_extensions import TypedDict
 
 from core.clock import from_ms, to_ms
 from core.errors import Transient
-from enrichment.ports import STEP, Candle, Interval, Level
+from enrichment.grid import Interval, closings, slots
+from enrichment.ports import Level, Texts
 
 Millis = Annotated[int, Field(ge=0, lt=2**47)]
-Amount = Annotated[Decimal, Field(ge=0)]
-Price = Annotated[Decimal, Field(gt=0)]
+# No market has larger numbers than that, and nothing that is made of smaller ones overflows.
+LARGEST = 10**24
+Rate = Annotated[Decimal, Field(gt=-LARGEST, lt=LARGEST)]
+Amount = Annotated[Decimal, Field(ge=0, lt=LARGEST)]
+Price = Annotated[Decimal, Field(gt=0, lt=LARGEST)]
 T = TypeVar("T")
 
 
@@ -29,18 +36,18 @@ class WireCandle(TypedDict):
     T: Millis
     s: str
     i: str
-    o: Price
-    h: Price
-    l: Price  # noqa: E741  the wire's name
-    c: Price
-    v: Amount
+    o: str
+    h: str
+    l: str  # noqa: E741  the wire's name
+    c: str
+    v: str
 
 
 class WireLevel(TypedDict):
-    """A price and the size there, in coins."""
+    """A price and the size there, in coins; where nothing rests there is no level."""
 
     px: Price
-    sz: Amount
+    sz: Price
 
 
 class WireBook(BaseModel):
@@ -67,8 +74,8 @@ class WireMeta(BaseModel):
 class WireContext(BaseModel):
     """What is published of one coin; a delisted one has nulls, an answer of 2023 fewer keys."""
 
-    funding: Decimal | None = None
-    premium: Decimal | None = None
+    funding: Rate | None = None
+    premium: Rate | None = None
     open_interest: Amount | None = Field(None, alias="openInterest")
     mark: Price | None = Field(None, alias="markPx")
     oracle: Price | None = Field(None, alias="oraclePx")
@@ -79,7 +86,7 @@ class WireContext(BaseModel):
 class WirePrediction(BaseModel):
     """One venue's next funding; without an interval it is hourly."""
 
-    rate: Decimal = Field(alias="fundingRate")
+    rate: Rate = Field(alias="fundingRate")
     pays_at: Millis = Field(alias="nextFundingTime")
     hours: Annotated[int, Field(ge=1, le=24)] = Field(1, alias="fundingIntervalHours")
 
@@ -98,6 +105,15 @@ def _one_each(both: tuple[WireMeta, list[Any]]) -> tuple[WireMeta, list[Any]]:
     return both
 
 
+class Chart(NamedTuple):
+    """Bars as they were sent; see `ports.Candles`."""
+
+    starts: Sequence[int]
+    texts: Sequence[Texts]
+    numbers: Sequence[float]
+
+
+_BAR: Callable[[WireCandle], Texts] = itemgetter("o", "h", "l", "c", "v")
 _CANDLES = TypeAdapter(list[WireCandle])
 _BOOK = TypeAdapter(WireBook)
 _META = TypeAdapter(WireMeta)
@@ -119,23 +135,30 @@ def parse_mids(body: bytes) -> Mapping[str, Any]:
     return _whole("allMids", _MIDS, body)
 
 
-def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -> tuple[Candle, ...]:
+def parse_candles(body: bytes, coin: str, interval: Interval, until: datetime) -> Chart:
     """The bars that close at or before `until`. Raises Transient `bad_reply` if any bar is not of this coin, interval and grid."""
-    until_ms, step, step_ms = to_ms(until), STEP[interval], to_ms(from_ms(0) + STEP[interval])
-    bars: list[Candle] = []
-    first = before = -1
-    for row in _whole("candleSnapshot", _CANDLES, body):
-        start, close = row["t"], row["T"] + 1
-        first = start if first < 0 else first
-        if row["s"] != coin or row["i"] != interval:
-            raise broken("candleSnapshot", "bars of another coin or interval")
-        if start <= before or (start - first) % step_ms or close - start != step_ms:
-            raise broken("candleSnapshot", "bars out of order or off the grid")
-        before = start
-        if close <= until_ms:
-            opened = from_ms(start)
-            bars.append(Candle(opened, opened + step, row["o"], row["h"], row["l"], row["c"], row["v"]))
-    return tuple(bars)
+    rows = _whole("candleSnapshot", _CANDLES, body)
+    if {(row["s"], row["i"]) for row in rows} - {(coin, interval)}:
+        raise broken("candleSnapshot", "bars of another coin or interval")
+    starts = [row["t"] for row in rows]
+    closing = closings(interval, starts)
+    if slots(interval, starts) is None or closing != [row["T"] + 1 for row in rows]:
+        raise broken("candleSnapshot", "bars out of order or off the grid")
+    texts = list(map(_BAR, rows))
+    closed = bisect_right(closing, to_ms(until))
+    return Chart(starts[:closed], texts[:closed], _numbers(texts)[: 5 * closed])
+
+
+def _numbers(texts: Sequence[Texts]) -> Sequence[float]:
+    """Raises Transient `bad_reply` for text that is no number or no price. The sum is a number only if each of its parts is."""
+    try:
+        numbers = array("d", map(float, chain.from_iterable(texts)))
+    except ValueError as error:
+        raise broken("candleSnapshot", "text in place of a number") from error
+    prices = (numbers[place::5] for place in range(4))
+    if texts and not (sum(numbers) < LARGEST and min(numbers) >= 0 and all(min(column) > 0 for column in prices)):
+        raise broken("candleSnapshot", "a number that is no price or volume")
+    return numbers
 
 
 def parse_book(body: bytes, coin: str) -> Levels:
@@ -187,7 +210,7 @@ def parse_price(mids: Mapping[str, Any], coin: str) -> Decimal:
         price = Decimal(text) if isinstance(text, str) else Decimal("NaN")
     except InvalidOperation:
         price = Decimal("NaN")
-    if not price.is_finite() or price <= 0:
+    if not price.is_finite() or not 0 < price < LARGEST:
         raise broken("allMids", f"no price for {coin}")
     return price
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from enrichment.grid import STEP, Interval
 from enrichment.indicators import Reading
 from enrichment.interest import InterestChange
 from enrichment.levels import Level
-from enrichment.ports import STEP, Book, Interval, PerpContext, PredictedFunding, Seen, Ticker
+from enrichment.ports import Book, PerpContext, PredictedFunding, Seen, Ticker
 from enrichment.ports import Level as Resting
 from enrichment.profiles import profile_named
 from enrichment.regime import Trend

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from core.clock import from_ms, to_ms
-from enrichment.ports import STEP, Candle, Candles, Interval, Seen
+from enrichment.grid import STEP, Interval
+from enrichment.ports import Candles, Seen, Texts
+from enrichment.providers.hyperliquid_wire import parse_candles
 from enrichment.wanted import IndicatorSet, MacdPeriods
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,11 +33,14 @@ def candles(rows: Iterable[Row], interval: Interval = "1h", slots: Iterable[int]
     step = STEP[interval]
     listed = list(rows)
     places = range(len(listed)) if slots is None else slots
-    bars = [
-        Candle(START + step * slot, START + step * (slot + 1), *(Decimal(str(value)) for value in row))
-        for slot, row in zip(places, listed, strict=True)
-    ]
-    return Candles(coin, interval, tuple(bars), SEEN)
+    starts = [to_ms(START + step * slot) for slot, _ in zip(places, listed, strict=True)]
+    texts = [_texts(row) for row in listed]
+    return Candles(coin, interval, starts, texts, [float(text) for bar in texts for text in bar], SEEN)
+
+
+def _texts(row: Row) -> Texts:
+    opening, high, low, close, volume = map(str, row)
+    return opening, high, low, close, volume
 
 
 def walk(count: int, seed: int = 7, price: float = 60_000.0, tick: float = 0.1) -> list[Row]:
@@ -59,6 +64,11 @@ def wire(market: Candles, forming: Row | None = None) -> list[dict[str, object]]
     if forming is not None:
         rows.append(_wire_row(market, to_ms(market.bars[-1].close_time), step_ms, [str(value) for value in forming]))
     return rows
+
+
+def parsed(body: bytes, interval: Interval, until: datetime) -> Candles:
+    """What is made of an answer about Bitcoin."""
+    return Candles("BTC", interval, *parse_candles(body, "BTC", interval, until), SEEN)
 
 
 def _wire_row(market: Candles, start: int, step_ms: int, texts: list[str]) -> dict[str, object]:

@@ -9,11 +9,13 @@ from threading import Lock
 
 import pytest
 
+from core.clock import now
 from core.errors import LensError, Transient
 from enrichment import desk as desks
 from enrichment.desk import Desk, Question
+from enrichment.grid import Interval
 from enrichment.indicators import Reading
-from enrichment.ports import Book, Candles, Interval, PerpContext, PredictedFunding, Ticker
+from enrichment.ports import Book, Candles, PerpContext, PredictedFunding, Seen, Ticker
 from enrichment.profiles import OrderBook, Profile, profile_named
 from tests.enrichment.markets import SEEN, START, candles, walk
 
@@ -28,6 +30,8 @@ class Venue:
 
     def __init__(self) -> None:
         self.asked: list[Interval] = []
+        self.until: list[datetime] = []
+        self.answered_ago = timedelta(0)
         self.late_bars = 0
         self.slow_s = 0.0
         self.broken: set[Interval] = set()
@@ -59,12 +63,15 @@ class Venue:
     def candles(self, coin: str, interval: Interval, count: int, until: datetime) -> Candles:
         with self._lock:
             self.asked.append(interval)
+            self.until.append(until)
         time.sleep(self.slow_s)
         if interval in self.broken:
             raise Transient("provider_down", "broken")
         whole = candles(ROWS, interval, coin=coin)
-        bars = [bar for bar in whole.bars if bar.close_time <= until]
-        return Candles(coin, interval, tuple(bars[: len(bars) - self.late_bars][-count:]), SEEN)
+        closed = sum(bar.close_time <= until for bar in whole.bars) - self.late_bars
+        then = now() - self.answered_ago
+        columns = (whole.starts[:closed], whole.texts[:closed], whole.numbers[: 5 * closed])
+        return Candles(coin, interval, *columns, Seen(then, then, "")).last(count)
 
     def close(self) -> None:
         pass
@@ -143,6 +150,32 @@ def test_a_late_bar_is_asked_for_again_but_not_at_once(
     found = look(desk, "BTC", profile, AT)
     assert len(venue.asked) == 6
     assert hourly(found["1h"]).last_close == AT - timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("after_s", "answered_ago_s", "kept"), [(1.9, 0, False), (2.0, 0, True), (3.0, 1.5, False)])
+def test_a_bar_that_closed_only_just_now_is_read_once_more(
+    desk: Desk,
+    venue: Venue,
+    profile: Profile,
+    monkeypatch: pytest.MonkeyPatch,
+    after_s: float,
+    answered_ago_s: float,
+    kept: bool,
+) -> None:
+    """Its last trades may have come after its end, and 4 hours are long. An answer another process got is as old as it says."""
+    monkeypatch.setattr(desks, "ASK_AGAIN_S", 0.0)
+    venue.answered_ago = timedelta(seconds=answered_ago_s)
+    closing = START + timedelta(hours=120)
+    for again in (after_s, after_s + 60):
+        look(desk, "BTC", profile, closing + timedelta(seconds=again))
+    assert len(venue.asked) == (3 if kept else 6)
+
+
+def test_what_has_not_closed_by_the_venues_own_clock_is_not_asked_for(desk: Desk, venue: Venue, profile: Profile) -> None:
+    at = START + timedelta(hours=120, seconds=3)
+    found = desk.look(Question("BTC", at, profile, timedelta(seconds=5)), 10).readings
+    assert venue.until == [at - timedelta(seconds=5)] * 3
+    assert hourly(found["1h"]).last_close == START + timedelta(hours=119)
 
 
 def test_one_broken_timeframe_leaves_the_others_and_is_tried_again(desk: Desk, venue: Venue, profile: Profile) -> None:

@@ -14,11 +14,9 @@ from ta.volatility import AverageTrueRange
 
 from core.errors import Transient
 from enrichment.indicators import read
-from enrichment.ports import Candles
-from enrichment.providers.hyperliquid_wire import parse_candles
 from enrichment.recursions import QuickAverageTrueRange
 from enrichment.wanted import IndicatorSet, MacdPeriods
-from tests.enrichment.markets import RECORDED, SEEN, START, TREND, Row, candles, recorded_markets, walk, wire
+from tests.enrichment.markets import RECORDED, START, TREND, Row, candles, parsed, recorded_markets, walk, wire
 
 NAMES = ["ema_9", "ema_21", "ema_50", "macd", "macd_signal", "macd_hist", "rsi_14", "atr_14"]
 
@@ -70,11 +68,10 @@ PRICE = st.decimals("1", "9999", places=1)
 def test_what_comes_after_the_last_closed_bar_changes_nothing(later: list[tuple[Decimal, Decimal, Decimal]]) -> None:
     market = candles(walk(500))
     end = market.bars[-1].close_time
-    known = read(Candles("BTC", "1h", parse_candles(json.dumps(wire(market)).encode(), "BTC", "1h", end), SEEN), TREND)
+    known = read(parsed(json.dumps(wire(market)).encode(), "1h", end), TREND)
     rows = [[str(value) for value in (a, max(a, b), min(a, b), b, volume)] for a, b, volume in later]
     more = candles([*([str(value) for value in bar[2:]] for bar in market.bars), *rows])
-    seen = parse_candles(json.dumps(wire(more)).encode(), "BTC", "1h", end)
-    assert read(Candles("BTC", "1h", seen, SEEN), TREND) == known
+    assert read(parsed(json.dumps(wire(more)).encode(), "1h", end), TREND) == known
 
 
 @pytest.mark.parametrize("power", [-40, -7, 1, 13])

@@ -69,7 +69,11 @@ class TestTicker:
         self, provider: MarketDataProvider, exchange: Exchange, offset_s: float
     ) -> None:
         exchange.put("clock", {"offset_s": offset_s})
-        assert provider.ticker("BTC").skew_ms == pytest.approx(offset_s * 1000, abs=250)
+        ticker = provider.ticker("BTC")
+        assert ticker.skew_ms == pytest.approx(offset_s * 1000, abs=250)
+        assert ticker.behind(timedelta(0)).total_seconds() == pytest.approx(max(-offset_s, 0), abs=0.25)
+        # By a clock that is 3 s behind this process's own, a venue 3 s behind is on time.
+        assert ticker.behind(timedelta(seconds=3)).total_seconds() == pytest.approx(0, abs=0.25)
 
 
 class TestBook:
@@ -106,6 +110,22 @@ class TestBook:
         exchange.put("data", {"coin": "BTC", "fault": fault})
         with pytest.raises(Transient, match=code):
             provider.book("BTC", 100)
+
+    def test_a_side_that_vanishes_from_afar_is_no_imbalance(self, provider: MarketDataProvider, exchange: Exchange) -> None:
+        bids = [{"px": "100", "sz": "1", "n": 1}]
+        body = json.dumps({"coin": "BTC", "time": 1_780_000_000_000, "levels": [bids, []]})
+        exchange.faults({"kind": "body", "body": body, "match": {"endpoint": "l2Book"}, "after": 1})
+        with pytest.raises(Transient, match="book_empty"):
+            provider.book("BTC", 500)
+
+
+@pytest.mark.parametrize(
+    "level", [{"px": "1", "sz": "0"}, {"px": "1e400", "sz": "1"}, {"px": "1", "sz": "NaN"}, {"px": None, "sz": "1"}]
+)
+def test_a_level_that_cannot_be_spoils_the_book(level: dict[str, Any]) -> None:
+    book = {"coin": "BTC", "time": 1, "levels": [[{"px": "0.5", "sz": "2"}], [level]]}
+    with pytest.raises(Transient, match="bad_reply"):
+        hyperliquid_wire.parse_book(json.dumps(book).encode(), "BTC")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +206,8 @@ CONTEXT = {"funding": "0.0000125", "openInterest": "10.5", "markPx": "100", "ora
         ({"funding": "-0.01"}, True),
         ({"funding": "NaN"}, False),
         ({"funding": "Infinity"}, False),
+        ({"funding": "1e400"}, False),
+        ({"openInterest": "1e24"}, False),
         ({"openInterest": "-1"}, False),
         ({"markPx": "0"}, False),
         ({"oraclePx": "1e"}, False),

@@ -69,7 +69,10 @@ def test_the_size_walks_the_side_it_takes_from(size: str, buys: bool, expected: 
 
 
 def test_more_than_the_fine_book_shows_is_priced_on_the_wider_one() -> None:
-    assert depth([WIDE, FINE], (1,), Decimal(15), buys=True).slippage_bps == (Decimal(101 * 10 + 102 * 5) / 15 - 100) * 100
+    wider = depth([WIDE, FINE], (1,), Decimal(15), buys=True)
+    assert wider.slippage_bps == (Decimal(101 * 10 + 102 * 5) / 15 - 100) * 100
+    assert wider.step_bps["slippage"] == HUNDRED
+    assert "slippage" not in depth([WIDE, FINE], (1,), Decimal(2), buys=True).step_bps
     assert depth([WIDE, FINE], (1,), Decimal(26), buys=True).slippage_bps is None
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from pytest_django.fixtures import Settings
 
 from core.clock import from_ms, now, to_ms
 from core.errors import LensError, Permanent, Rejected, Transient
-from enrichment.ports import STEP, Interval, MarketDataProvider
+from enrichment.grid import STEP, Interval, closes
+from enrichment.ports import MarketDataProvider
 from enrichment.providers import PROVIDERS, breaker, hyperliquid, hyperliquid_wire, line
 from enrichment.providers.breaker import FAILURES
 from tests.enrichment.conftest import Exchange, forget, simulator
-from tests.enrichment.markets import RECORDED, START, candles, walk, wire
+from tests.enrichment.markets import RECORDED, START, candles, parsed, walk, wire
 
 
 @pytest.fixture(params=sorted(PROVIDERS))
@@ -61,9 +63,9 @@ class TestContract:
         until = now()
         found = provider.candles("SOL", interval, 40, until)
         assert (found.coin, found.interval, len(found.bars)) == ("SOL", interval, 40)
-        assert until - STEP[interval] < found.bars[-1].close_time <= until
-        for before, after in zip(found.bars, found.bars[1:], strict=False):
-            assert before.close_time == after.open_time == before.open_time + STEP[interval]
+        assert found.bars[-1].close_time <= until < closes(interval, found.bars[-1].close_time)
+        for before, after in pairwise(found.bars):
+            assert before.close_time == after.open_time == closes(interval, before.open_time)
 
     def test_a_bar_closes_with_its_last_millisecond(self, provider: MarketDataProvider) -> None:
         closing = from_ms(to_ms(now()) // 3_600_000 * 3_600_000)
@@ -218,7 +220,7 @@ class TestHyperliquid:
         with closing(venue), pytest.raises(Transient, match="provider_down"):
             venue.ticker("BTC")
 
-    @pytest.mark.parametrize("price", ["NaN", "Infinity", "-1", "0", "", "1e", 62000, 62000.5, None, True, [], {}])
+    @pytest.mark.parametrize("price", ["NaN", "Infinity", "1e400", "-1", "0", "", "1e", 62000, 62000.5, None, True, [], {}])
     def test_a_price_that_is_no_price_is_broken(self, venue: hyperliquid.Hyperliquid, exchange: Exchange, price: object) -> None:
         exchange.faults({"kind": "body", "match": {"endpoint": "allMids"}, "body": json.dumps({"BTC": price, "ETH": "3100.5"})})
         for coin in ("BTC", "ETH"):
@@ -289,23 +291,28 @@ END = START + 10 * STEP["1h"]
         ({"l": "0"}, False),
         ({"v": "-1"}, False),
         ({"t": "soon"}, False),
+        ({"o": 62000.5}, False),
+        ({"o": ""}, False),
+        ({"o": "0x10"}, False),
+        ({"v": "1e308"}, False),
+        ({"h": "1e400"}, False),
     ],
 )
 def test_one_bad_bar_makes_the_answer_unusable(change: dict[str, object], whole: bool) -> None:
     rows = wire(candles(walk(10)))
     body = json.dumps([*rows[:-1], {**rows[-1], **change}]).encode()
     if whole:
-        assert len(hyperliquid_wire.parse_candles(body, "BTC", "1h", END)) == 10
+        assert len(parsed(body, "1h", END)) == 10
     else:
         with pytest.raises(Transient, match="bad_reply"):
-            hyperliquid_wire.parse_candles(body, "BTC", "1h", END)
+            parsed(body, "1h", END)
 
 
 def test_a_forming_bar_is_dropped_whatever_it_says() -> None:
     market = candles(walk(10))
     for forming in (["1", "2", "0.5", "1.5", "0"], ["99999", "99999", "99999", "99999", "1"]):
         body = json.dumps(wire(market, forming)).encode()
-        assert hyperliquid_wire.parse_candles(body, "BTC", "1h", END) == market.bars
+        assert parsed(body, "1h", END).bars == market.bars
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not here")
@@ -323,7 +330,7 @@ def test_recorded_answers_of_the_real_venue_are_understood() -> None:
 def test_a_recorded_snapshot_loses_only_its_forming_bar() -> None:
     body = (RECORDED / "hyperliquid" / "yassi80" / "candleSnapshot_BTC_1m.json").read_bytes()
     rows = json.loads(body)
-    bars = hyperliquid_wire.parse_candles(body, "BTC", "1m", from_ms(rows[-1]["t"]))
+    bars = parsed(body, "1m", from_ms(rows[-1]["t"])).bars
     assert len(bars) == len(rows) - 1 == 60
     assert isinstance(bars[-1].close_time, datetime)
     assert bars[-1].close == Decimal(rows[-2]["c"])

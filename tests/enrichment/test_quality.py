@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import LensError, Transient
+from enrichment.grid import STEP, Interval
 from enrichment.indicators import Reading
 from enrichment.interest import InterestChange
 from enrichment.microstructure import Depth, depth
-from enrichment.ports import STEP, Interval, Seen
+from enrichment.ports import Seen
 from enrichment.profiles import OrderBook, Profile
-from enrichment.quality import WEIGHTS, Quality, assess, is_stale, weight_of
-from enrichment.snapshot import Snapshot
+from enrichment.quality import WEIGHTS, Quality, assess, weight_of
+from enrichment.snapshot import Snapshot, is_stale
 from tests.enrichment.frozen import AT, MID, book, context, reading, snapshot, ticker
 
 CLEAN: dict[str, list[str]] = {"missing_data": [], "stale_data": [], "out_of_range": [], "provider_errors": []}
@@ -114,11 +115,23 @@ def test_an_old_book_is_stale() -> None:
         ({"ticker": ticker(mid=MID + Decimal("0.0021"))}, "out_of_range", "range:mid"),
         ({"ticker": ticker(venue_time=AT + timedelta(milliseconds=501))}, "out_of_range", "clock_skew:501"),
         ({"ticker": ticker(venue_time=AT - timedelta(seconds=3))}, "out_of_range", "clock_skew:-2877"),
-        ({"worker_skew": timedelta(minutes=-10)}, "out_of_range", "clock_skew_worker:-600000"),
+        ({"worker_skew": timedelta(minutes=-10), "ticker": ticker(venue_time=None)}, "out_of_range", "clock_skew_worker:-600000"),
     ],
 )
 def test_a_troubled_price_or_clock(changes: dict[str, Any], kind: str, flag: str) -> None:
     assert assess(snapshot(**changes)).flags == CLEAN | {kind: [flag]}
+
+
+def test_a_venue_that_stands_still_is_as_old_as_it_says() -> None:
+    stuck = replace(book("0.0001"), venue_time=AT - timedelta(seconds=11))
+    seen = snapshot("full_v1", ticker=ticker(venue_time=AT - timedelta(seconds=11)), books={0: stuck, 100: stuck, 500: stuck})
+    found = judged(seen).flags
+    assert found["stale_data"] == ["stale:mid", "stale:book"]
+    assert found["out_of_range"] == ["clock_skew:-10877"]
+    # A worker whose own clock is ahead by as much says nothing about the venue.
+    ours = timedelta(seconds=11)
+    ahead = replace(seen, observed_at=AT + ours, at=AT, worker_skew=ours, ticker=ticker(seen=Seen(AT + ours, AT + ours, "")))
+    assert "stale:mid" not in judged(replace(ahead, books={0: book(), 500: book("0.0001")})).flags["stale_data"]
 
 
 def test_a_price_without_its_book_says_why() -> None:

@@ -1,6 +1,9 @@
 """The kind of market: named from what chance alone does not yield, confirmed, and bounded."""
 
+import csv
+import lzma
 from datetime import timedelta
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,9 +13,9 @@ from hypothesis import strategies as st
 from enrichment.bars import Bars
 from enrichment.regime import by_chance, trend
 from enrichment.ta_batch import Columns
-from tests.enrichment.markets import START, walk
+from tests.enrichment.markets import RECORDED, START, walk
 
-WORDS = {"TREND_UP", "TREND_DOWN", "RANGE", "HIGH_VOL", "LOW_VOL", "BREAKOUT_UP", "BREAKOUT_DOWN"}
+WORDS = {"ILLIQUID", "TREND_UP", "TREND_DOWN", "RANGE", "HIGH_VOL", "LOW_VOL", "BREAKOUT_UP", "BREAKOUT_DOWN"}
 
 
 def bars(close: np.ndarray, wick: float = 0.3, volume: float = 10.0) -> Bars:
@@ -88,6 +91,33 @@ def test_unusual_ranges_are_named(swing: float, word: str) -> None:
     found = trend(Columns(seen), 14)
     assert found is not None
     assert found.regime == word
+
+
+def test_a_market_that_hardly_trades_is_illiquid_whatever_its_prices_do() -> None:
+    rising = np.concatenate((noise(400), 100 + np.arange(100) * 0.6))
+    seen = bars(rising)
+    for idle, word in ((24, "TREND_UP"), (25, "ILLIQUID")):
+        seen.volume[-100:] = 10.0
+        seen.volume[-100 : -100 + idle] = 0.0
+        found = trend(Columns(seen), 14)
+        assert found is not None
+        assert found.regime == word
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not here")
+@pytest.mark.parametrize(
+    ("name", "illiquid"), [("open_2017-09-05_to_07_thin", True), ("open_2024-01_to_2024-03", False)], ids=["thin", "busy"]
+)
+def test_a_thin_market_of_old_is_told_from_a_busy_one(name: str, illiquid: bool) -> None:
+    with lzma.open(RECORDED / "ohlcv" / "binance_btcusdt_1m" / f"{name}.csv.xz", "rt") as file:
+        lines = [[float(text) for text in line[1:6]] for line in islice(csv.reader(file), 1_200) if line[0].isdigit()]
+    words = [
+        found.regime
+        for end in range(500, len(lines), 100)
+        if (found := trend(Columns(Bars(np.array(lines[end - 500 : end]).T, START, timedelta(minutes=1))), 14))
+    ]
+    assert words
+    assert ("ILLIQUID" in words) is illiquid
 
 
 def test_a_market_that_stands_still_has_no_regime() -> None:
