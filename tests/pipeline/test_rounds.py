@@ -9,18 +9,23 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.pipeline.secrets import places, plant
 from tests.stack import Lens, running
 
 pytestmark = pytest.mark.stack
 
 ONE_ROUND = {"decision": 2, "verdict": 1}
+# A judge whose vendor repeats the key in whatever it says.
+LEAKY, MODEL_KEY = "leaky", "sk-canary/7f3a+9c51e2d84b60"
+REPEATED = json.dumps({"error": {"message": f"Incorrect API key provided: {MODEL_KEY}", "code": "odd"}})
+INSTRUCTION = "You judge one trading signal for a perpetual future."
 
 
 @pytest.fixture(scope="module")
 def lens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lens]:
     """A stack of its own: these tests leave breakers open."""
     directory: Path = tmp_path_factory.mktemp("rounds")
-    with running(directory, LENS_WS_PROCESSES="1") as started:
+    with running(directory, LENS_WS_PROCESSES="1", LENS_WEBHOOK_ALLOW_PRIVATE="127.0.0.1/32", CANARY_API_KEY=MODEL_KEY) as started:
         started.manage("model", "set", "chatgpt", "--timeout-ms", "2000")
         yield started
 
@@ -95,6 +100,40 @@ def test_when_nobody_answers_the_executors_hear_at_once_and_again_when_somebody_
         'lens_model_errors_total{model="chatgpt",status="breaker_open"}',
     ):
         assert series in text, series
+
+
+def test_no_secret_comes_to_light_whatever_a_vendor_or_a_caller_says(lens: Lens) -> None:
+    """The vendor repeats the key it was given in every kind of answer; wrong keys are tried at every door."""
+    base = lens.facts["simulators"]["llm"] + "/v1"
+    spoken_to = ["--vendor", "openai_compatible", "--model-id", LEAKY, "--base-url", base, "--key-env", "CANARY_API_KEY"]
+    lens.manage("model", "add", LEAKY, *spoken_to)
+    faults: list[dict[str, Any]] = [
+        {"kind": "body", "body": f"<html>{MODEL_KEY}</html>", "times": 1},
+        *({"kind": "status", "status": status, "body": REPEATED, "times": 1} for status in (400, 500)),
+        {"kind": "status", "status": 401, "body": REPEATED, "after": 1},
+    ]
+    lens.script("llm", "faults", [{**fault, "match": {"model": LEAKY}} for fault in faults])
+    words = json.dumps({"decision": "IGNORE", "confidence": 0.5, "reasons": [f"it is {MODEL_KEY}"]})
+    lens.script("llm", "answers", [{"kind": "text", "text": words, "match": {"model": LEAKY}}])
+    event_ids = [lens.submit() for _ in range(5)]
+    hidden = {MODEL_KEY, *plant(lens, wrong="51e2d84b607f3a9c")}
+    events = lens.settled(event_ids)
+    lens.manage("model", "disable", LEAKY)
+    for what in ("faults", "answers"):
+        lens.unscript("llm", what)
+    told = Counter(item["status"] for event in events.values() for item in event["decisions"] if item["model"] == LEAKY)
+    assert told["ok"] == 1
+    assert told["provider_error"] >= 3
+    found = dict(places(lens, event_ids))
+    assert "[key redacted]" in found["table evaluation_modelcall"]
+    assert "stage gave up" in found["log worker-evaluate.log"]
+    assert {(place, secret[:8]) for place, text in found.items() for secret in hidden if secret in text} == set()
+    assert {place for place, text in found.items() if INSTRUCTION in text and not where_prompts_belong(place)} == set()
+
+
+def where_prompts_belong(place: str) -> bool:
+    """What was asked is kept once, in its table, shown with the decision it led to, and sent to the vendor."""
+    return place in {"table evaluation_text", "prompts"} or place.startswith("/admin/evaluation/decision/")
 
 
 def test_every_decision_of_these_can_be_recomputed(lens: Lens) -> None:
