@@ -9,7 +9,7 @@ RUNTIME := requirements.txt requirements-sandbox.txt
 NO_SERVERS := DATABASE_URL=postgresql://none@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1 DJANGO_SECRET_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench faults docs pins clean
+.PHONY: help run demo test lint bench faults soak docs pins clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ bench: $(VENV)/.dev ## Measure everything into docs/performance.md; asserts noth
 
 faults: $(VENV)/.dev ## The whole fault matrix (half an hour); writes docs/faults.md
 	@$(PY) -m tests.faults
+
+HOURS := 2
+
+soak: $(VENV)/.dev ## Hours under load with a fault every minute (HOURS=2); writes docs/soak.md
+	@$(PY) -m tests.faults.soak --hours $(HOURS)
 
 docs: $(VENV)/.dev ## The handbook as HTML in docs/_build
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -116,19 +116,19 @@ class Lens:
         page = self.http.get("/api/v1/decisions/stream", params={"limit": 1}).json()
         return {"epoch": page["epoch"], "head_seq": page["head_seq"]}
 
-    def frames(self) -> list[dict[str, Any]]:
-        """The whole stream over REST."""
+    def frames(self, after: int = 0) -> list[dict[str, Any]]:
+        """The whole stream over REST, or what came after a seq."""
         found: list[dict[str, Any]] = []
         while True:
-            after = found[-1]["seq"] if found else 0
+            after = found[-1]["seq"] if found else after
             page = self.http.get("/api/v1/decisions/stream", params={"after_seq": after, "limit": 200}).json()["results"]
             found += page
             if not page:
                 return found
 
-    def calls(self) -> list[dict[str, Any]]:
-        """The model vendor's own books: prompts received and answered, by event and model."""
-        answer = self.world.get(self.facts["simulators"]["llm"] + "/_control/calls")
+    def calls(self, **of: str) -> list[dict[str, Any]]:
+        """The model vendor's own books: prompts received and answered, by event and model; all of them, or `event_id`'s."""
+        answer = self.world.get(self.facts["simulators"]["llm"] + "/_control/calls", params=of)
         return list(answer.json()["calls"])
 
     def script(self, simulator: str, path: str, rules: Any) -> None:

@@ -37,18 +37,19 @@ class Account:
         return not (self.stuck or self.lost or self.doubled or self.gaps or self.overpaid or self.unacknowledged)
 
 
-def settle(lens: Lens, sent: Sent, *, calls_per_model: int, rejections: frozenset[str] = frozenset()) -> Account:
+def settle(lens: Lens, sent: Sent, *, calls_per_model: int, rejections: frozenset[str] = frozenset(), after: int = 0) -> Account:
     """Wait until everything accepted has come to its end, then count.
 
     `calls_per_model`: how many paid answers a model may have given for one signal, one per kill in the middle of a call.
+    `after`: where the stream stood before the first of them was sent.
     """
     began = time.monotonic()
-    events, frames = _ends(lens, sent.event_ids, began + HEALED_WITHIN_S)
+    events, frames = _ends(lens, sent.event_ids, began + HEALED_WITHIN_S, after)
     healed = time.monotonic() - began
     ends = Counter(event["status"] for event in events.values())
     wrong = [each for each in events.values() if each["status"] == "rejected" and each["rejection"]["code"] not in rejections]
     mine = set(events)
-    bill = [call for call in lens.calls() if call["event_id"] in mine]
+    bill = [call for event_id in events for call in lens.calls(event_id=event_id)]
     seqs = [frame["seq"] for frame in frames]
     return Account(
         accepted=len(events),
@@ -68,7 +69,7 @@ def settle(lens: Lens, sent: Sent, *, calls_per_model: int, rejections: frozense
     )
 
 
-def _ends(lens: Lens, event_ids: list[str], deadline: float) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+def _ends(lens: Lens, event_ids: list[str], deadline: float, after: int) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Each event whole, and the stream, when all are terminal and told; an early end is told a moment after it came."""
     _await_ready(lens, deadline)
     found: dict[str, dict[str, Any]] = {}
@@ -78,7 +79,7 @@ def _ends(lens: Lens, event_ids: list[str], deadline: float) -> tuple[dict[str, 
                 found[event_id] = lens.event(event_id)
         late = time.monotonic() > deadline
         if late or all(event["status"] in TERMINAL for event in found.values()):
-            frames = lens.frames()
+            frames = lens.frames(after)
             if late or not _missing(frames, found):
                 return found, frames
         time.sleep(0.3)

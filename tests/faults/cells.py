@@ -13,6 +13,7 @@ import redis
 from tests.stack import Lens
 
 STOPPED_S = 20.0
+QUEUES = ("enrich", "evaluate", "publish", "control")
 Strike = Callable[[Lens], AbstractContextManager[None]]
 
 
@@ -102,7 +103,7 @@ def _tripled(lens: Lens) -> Iterator[None]:
         for name in workers:
             lens.stack.kill(name, signal.SIGSTOP)
         time.sleep(3)
-        for queue in ("enrich", "evaluate", "publish", "control"):
+        for queue in QUEUES:
             for message in broker.lrange(queue, 0, -1):
                 broker.rpush(queue, message, message)
         for name in workers:

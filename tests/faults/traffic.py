@@ -12,6 +12,8 @@ from core.ids import uuid7
 from tests.stack import Lens
 
 PATIENCE_S = 90.0
+# Those that wait for an acknowledgement through an outage must not keep the next ones from being sent in time.
+MOST_WAITING = 256
 COINS = ("BTC", "ETH", "SOL", "HYPE")
 
 
@@ -36,17 +38,25 @@ class Sender:
         self.lens, self.signals, self.rate = lens, signals, rate
         self.sent = Sent()
         self._halfway = threading.Event()
-        self._pool = ThreadPoolExecutor(max_workers=32)
+        self._pool = ThreadPoolExecutor(max_workers=MOST_WAITING)
         self._lock = threading.Lock()
         self._prices = lens.prices()
 
     def __enter__(self) -> "Sender":
+        return self.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    def begin(self) -> "Sender":
+        """The first signal goes out now."""
         self._feeder = threading.Thread(target=self._feed)
         self._feeder.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.finish()
+    def wait_for_the_last(self) -> None:
+        """Every signal is out; some may still be repeated."""
+        self._feeder.join()
 
     def finish(self) -> None:
         """Every signal is out, and acknowledged or given up."""
