@@ -1,6 +1,9 @@
-"""Does the database have everything this code counts on? Asked until it does; a process that saw it once asks no more."""
+"""Does the database have everything this code counts on? Asked until it does; a process that saw it once asks no more.
 
-from django.db import connection
+And the time that giving it all of it may take.
+"""
+
+from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -31,3 +34,15 @@ def migrated() -> bool:
 def forget_migrations() -> None:
     """Ask again at the next question."""
     _migrations.forget()
+
+
+def begin_patience(using: str, **_: object) -> None:
+    """A receiver of `pre_migrate`: an index over a million rows takes its time. A lock is waited for no longer than usual."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+
+
+def end_patience(using: str, **_: object) -> None:
+    """A receiver of `post_migrate`."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("RESET statement_timeout")
