@@ -35,7 +35,7 @@ SELECT id, CASE WHEN n %% 3 = 0 THEN 'CLOSE_SIGNAL' ELSE 'OPEN_SIGNAL' END, symb
 INSERT INTO evaluation_decision (id, signal_id, evaluation, model, status, claimed_at, claims, attempts, decision, confidence, fallback,
        reason, answer, original, adjustments, prompt_version, prompt_hash, payload_hash, schema_hash, model_meta, evaluated_at)
 SELECT pg_temp.id_of(at, place::int, n), id, 0, model, CASE WHEN (n + place) %% 33 = 0 THEN 'timeout' ELSE 'ok' END, at, 1, 0,
-       (ARRAY['FOLLOW_ENTER', 'IGNORE', 'HOLD'])[n %% 3 + 1], (n %% 100) / 100.0, false, '',
+       (ARRAY['HOLD', 'FOLLOW_ENTER', 'IGNORE'])[n %% 3 + 1], (n %% 100) / 100.0, false, '',
        jsonb_build_object('reasons', jsonb_build_array('ema_bullish_stack'), 'size_pct', 12), '{}', '[]', 'core_v1', repeat('0', 64),
        repeat('0', 64), repeat('0', 64),
        jsonb_build_object('latency_ms', n %% 4000, 'tokens_in', 1200, 'tokens_out', 100, 'cost_usd', 0.002), at + interval '1 s'

@@ -13,8 +13,9 @@ from access.views import caller_of
 from audit.models import DeadLetter
 from console import detail, items, queries
 from console.health import health_of
-from console.paging import Order, asked_for, links, opened, read_page
+from console.paging import Order, Row, asked_for, links, opened, read_page
 from evaluation.models import Decision, EvaluationModel, Verdict
+from evaluation.schemas import WORDS
 from signals.models import Signal, Source
 
 Asked = Mapping[str, Any]
@@ -79,7 +80,7 @@ def sent(caller: Caller, asked: Asked) -> QuerySet[Signal]:
 def judged(caller: Caller, asked: Asked) -> QuerySet[Decision]:
     """Settled decisions, of every round."""
     settled = Decision.objects.filter(evaluated_at__isnull=False).select_related("signal").defer("signal__metadata")
-    return asked_for(_of_sources(settled, caller, "signal__source__in"), asked, _JUDGED)
+    return asked_for(_said(_of_sources(settled, caller, "signal__source__in"), asked), asked, _JUDGED)
 
 
 def concluded(caller: Caller, asked: Asked) -> QuerySet[Verdict]:
@@ -87,7 +88,15 @@ def concluded(caller: Caller, asked: Asked) -> QuerySet[Verdict]:
     vote = {name: asked[name] for name in ("model", "status") if name in asked}
     drawn = Verdict.objects.select_related("signal").defer("signal__metadata")
     drawn = drawn.filter(votes__contains=[vote]) if vote else drawn
-    return asked_for(_of_sources(drawn, caller, "signal__source__in"), asked, _CONCLUDED)
+    return asked_for(_said(_of_sources(drawn, caller, "signal__source__in"), asked), asked, _CONCLUDED)
+
+
+def _said(rows: QuerySet[Row], asked: Asked) -> QuerySet[Row]:
+    """Only events of the kind to which the word asked for is said: the planner then knows of sources that never send such."""
+    kinds = [kind for kind, words in WORDS.items() if asked.get("decision") in words]
+    if not kinds:
+        return rows
+    return rows.filter(signal__event_type__in=kinds) if asked.get("event_type", kinds[0]) in kinds else rows.none()
 
 
 def buried(caller: Caller, asked: Asked) -> QuerySet[DeadLetter]:

@@ -30,6 +30,8 @@ class Enrichment(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["signal", "evaluation"], name="enrichment_once")]
+        # Few values, so a small index; it finds a profile that is rare, or nobody's, without reading the payloads it passes.
+        indexes = [models.Index(fields=["provider", "profile"], name="enrichment_kind")]
 
     def __str__(self) -> str:
         return f"{self.profile} {self.payload_hash[:12]}"

@@ -199,6 +199,9 @@ class Decision(models.Model):
             # Failures are few: a list of them must not have to walk past everything that went well.
             models.Index(fields=["status", "-evaluated_at"], name="decision_failed", condition=~models.Q(status__in=["", "ok"])),
             models.Index(fields=["model", "-evaluated_at"], name="decision_model"),
+            # For a word that is rare, or never said. Frequent ones are soon met among the newest.
+            models.Index(fields=["decision"], name="decision_word", condition=models.Q(evaluated_at__isnull=False)),
+            models.Index(fields=["-evaluated_at", "-id"], name="decision_sure", condition=models.Q(confidence__gte=0.9)),
         ]
 
     def __str__(self) -> str:

@@ -147,6 +147,7 @@ class Signal(models.Model):
             models.Index(fields=["symbol", "-received_at"], name="signal_symbol"),
             models.Index(fields=["source", "-received_at"], name="signal_source"),
             models.Index(fields=["status", "-received_at"], name="signal_status"),
+            models.Index(fields=["-received_at"], name="signal_degraded", condition=models.Q(degraded=True)),
         ]
 
     def __str__(self) -> str:

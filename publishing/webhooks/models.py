@@ -104,6 +104,7 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_owed", condition=models.Q(state="pending")),
             models.Index(fields=["event_id"], name="delivery_event"),
             models.Index(fields=["ended_at"], name="delivery_ended", condition=models.Q(ended_at__isnull=False)),
+            models.Index(fields=["state"], name="delivery_failed", condition=models.Q(state__in=["dead", "skipped"])),
         ]
 
     def __str__(self) -> str:

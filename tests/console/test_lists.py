@@ -113,6 +113,8 @@ def test_since_is_inclusive_and_until_exclusive(reader: APIClient, make_signal: 
         ({"symbol": "eth/usdt"}, {"gemini"}),
         ({"event_type": "CLOSE_SIGNAL"}, set()),
         ({"decision": "IGNORE"}, {"gemini"}),
+        ({"decision": "IGNORE", "event_type": "OPEN_SIGNAL"}, {"gemini"}),
+        ({"decision": "IGNORE", "event_type": "CLOSE_SIGNAL"}, set()),
         ({"status": "timeout"}, {"gemini"}),
         ({"min_confidence": "0.6"}, {"chatgpt"}),
         ({"min_confidence": "0.7"}, set()),

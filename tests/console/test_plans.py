@@ -21,7 +21,7 @@ FILL = """
 SELECT setseed(0.5);
 INSERT INTO signals_signal (id, event_type, symbol, signal_direction, entry_price, size, ts_utc, source, feature_profile, metadata,
                             caller, fingerprint, status, evaluation, buried_from, received_at, claims, attempts, dispatches)
-SELECT gen_random_uuid(), 'OPEN_SIGNAL', (array['BTC', 'ETH', 'SOL', 'kPEPE'])[1 + floor(random() * 4)::int], 'long', 1, 1, now(),
+SELECT gen_random_uuid(), 'OPEN_SIGNAL', (array['BTC', 'ETH', 'SOL', 'kPEPE'])[1 + n % 4], 'long', 1, 1, now(),
        'desk_' || n % 40, '', '{}', 'key:test', '', (array['published', 'published', 'rejected'])[1 + floor(random() * 3)::int],
        0, '', now() - n * interval '1 second', 0, 0, 0
   FROM generate_series(1, 200000) n;
@@ -59,6 +59,9 @@ PAGES = [
     "decisions?status=timeout",
     "decisions?min_confidence=0.9",
     "decisions?symbol=BTC",
+    "decisions?symbol=SOL",
+    "decisions?decision=TIGHTEN_STOP",
+    "decisions?model=chatgpt&decision=HOLD",
     "verdicts?",
     "verdicts?model=chatgpt&decision=FOLLOW_ENTER",
     "verdicts?symbol=SOL",
