@@ -104,8 +104,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # ── Celery and Redis: a doorbell that may be lost ────────────────────────────
 # Databases of one server: 0 the broker, 1 the channel layer. A number in the given URL would be taken twice.
 REDIS_URL = re.sub(r"/\d*$", "", _SERVERS.redis_url or STACK["redis"])
-CELERY_BROKER_URL = f"{REDIS_URL}/0"
-CELERY_BROKER_TRANSPORT = "lens_project.broker:Transport"
+CELERY_BROKER_URL = LENS.broker_url or f"{REDIS_URL}/0"
+if not LENS.broker_url:
+    CELERY_BROKER_TRANSPORT = "lens_project.broker:Transport"
+CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum" if LENS.broker_url else "classic"
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
@@ -121,7 +123,9 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+# Publisher's confirms stay off at a RabbitMQ: a message that was lost is one that the sweep sends again.
+_REDIS_OPTIONS = {
     # A second ledger of unacknowledged messages in Redis would re-deliver after minutes what the sweep re-sends after seconds.
     "ack_emulation": False,
     "socket_timeout": 10,
@@ -130,6 +134,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "max_connections": 200,
 }
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if LENS.broker_url else _REDIS_OPTIONS
 CELERY_TASK_ROUTES = {
     "enrichment.*": {"queue": "enrich"},
     "publishing.tasks.evaluate": {"queue": "evaluate"},

@@ -100,6 +100,9 @@ class LensSettings(BaseSettings):
     evaluate_threads: Annotated[int, Field(ge=1, le=1_000)] = knob(
         200, "model calls a `worker-evaluate` process can wait for at once"
     )
+    broker_url: str | None = knob(
+        None, "a RabbitMQ, `amqp://` or `amqps://`, that carries the tasks in quorum queues; unset: Redis does", secret=True
+    )
     metrics_port: Port | None = knob(None, "`/metrics` is served here, by a process of its own, and no longer beside the API")
     data_dir: Path = knob(ROOT / ".lens", "data, pids, logs of `make run`; a relative path begins at the project")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = knob("INFO", "the least grave lines that are logged")
@@ -132,6 +135,14 @@ class LensSettings(BaseSettings):
                 f"{strange[0]!r} is no host name, *.domain, address, network, or the word vendors, loopback or private"
             )
         return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _rabbitmq(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value and not (parts.scheme in ("amqp", "amqps") and parts.hostname and not parts.query):
+            raise ValueError("use amqp://user:password@host:5672/vhost (amqps:// with TLS), without options")
+        return value or None
 
     @field_validator("consensus")
     @classmethod

@@ -18,7 +18,9 @@ d = s.DATABASES["default"]
 print(json.dumps({
     "level": s.LOGGING["root"]["level"], "hosts": s.ALLOWED_HOSTS, "data": str(s.LENS.data_dir), "pool": d["OPTIONS"].get("pool"),
     "checks": d["CONN_HEALTH_CHECKS"], "former": s.SECRET_KEY_FALLBACKS, "key": s.SECRET_KEY, "database": d["NAME"], "broker":
-    s.CELERY_BROKER_URL, "llm": s.LENS.sandbox_llm_url,
+    s.CELERY_BROKER_URL, "llm": s.LENS.sandbox_llm_url, "redis": s.REDIS_URL,
+    "transport": getattr(s, "CELERY_BROKER_TRANSPORT", None), "options": s.CELERY_BROKER_TRANSPORT_OPTIONS,
+    "queue_type": s.CELERY_TASK_CREATE_MISSING_QUEUE_TYPE,
 }))
 """
 
@@ -63,6 +65,14 @@ def test_settings_reach_django_where_a_process_starts() -> None:
     assert chosen["pool"] == {"min_size": 1, "max_size": 9, "timeout": 12.5}
     assert (chosen["checks"], chosen["former"], chosen["key"]) == (True, ["older", "oldest"], "the key")
     assert (chosen["database"], chosen["broker"], chosen["llm"]) == ("mine", "redis://127.0.0.1:2/0", "http://127.0.0.1:2")
+
+
+def test_a_rabbitmq_carries_the_tasks_in_quorum_queues_and_redis_the_rest() -> None:
+    usual = told()
+    assert (usual["transport"], usual["queue_type"]) == ("lens_project.broker:Transport", "classic")
+    chosen = told(LENS_BROKER_URL="amqp://lens:secret@127.0.0.1:3/lens")
+    assert (chosen["broker"], chosen["transport"], chosen["options"]) == ("amqp://lens:secret@127.0.0.1:3/lens", None, {})
+    assert (chosen["queue_type"], chosen["redis"]) == ("quorum", "redis://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
