@@ -33,7 +33,7 @@ STANDARD = [(rate, latency) for latency in (0.0, 1.0) for rate in (1.0, 10.0, 30
 
 
 # They need no stack; each sets Django up for itself.
-ALONE = ("enrichment", "lists")
+ALONE = ("enrichment", "lists", "growth")
 
 
 def main() -> None:
@@ -134,6 +134,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--evaluation", action="store_true", help="what Lens adds to its models, and how many calls it holds")
     parser.add_argument("--enrichment", action="store_true", help="freezing the market alone: time, requests, CPU, bytes")
     parser.add_argument("--lists", action="store_true", help="every list and page over a million signals")
+    parser.add_argument("--growth", action="store_true", help="what a signal costs at a thousand stored, and at a million")
     parser.add_argument("--report", action="store_true", help="all of these, into docs/performance.md")
     parser.add_argument("--only", type=_sections, default=list(SECTIONS), help=f"for the report: some of {','.join(SECTIONS)}")
     parser.add_argument("--seconds", type=float, default=20)

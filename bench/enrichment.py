@@ -34,7 +34,7 @@ ROUNDS, BURST, THREADS = 10, 100, 16
 
 def main() -> None:
     """A venue, servers, figures."""
-    with _venue() as url, ground(LENS_MARKET="sandbox", LENS_HYPERLIQUID_URL=url, DATABASE_POOL_SIZE=POOL):
+    with venue() as url, ground(LENS_MARKET="sandbox", LENS_HYPERLIQUID_URL=url, DATABASE_POOL_SIZE=POOL):
         bench = Bench(url)
         for _ in range(3):
             bench.cold(PROFILES[-1])
@@ -153,7 +153,8 @@ def _burst(bench: Bench) -> None:
 
 
 @contextmanager
-def _venue() -> Iterator[str]:
+def venue() -> Iterator[str]:
+    """The exchange played by its simulator: its address."""
     command = [sys.executable, "-m", "sandbox.exchange", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

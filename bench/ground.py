@@ -13,8 +13,12 @@ from sandbox.services import Servers
 
 
 @contextmanager
-def ground(**settings: str) -> Iterator[None]:
-    """An empty database with its schema, or the one that DATABASE_URL names; `settings` are environment variables."""
+def ground(**settings: str) -> Iterator[int | None]:
+    """An empty database with its schema, or the one that DATABASE_URL names; `settings` are environment variables.
+
+    Yields the pid of the PostgreSQL that was started for it, if one was.
+    """
+    given = bool(os.environ.get("DATABASE_URL"))
     with tempfile.TemporaryDirectory(prefix="lens-bench-") as directory:
         Path(directory).chmod(0o755)
         with Servers(Path(directory)) as servers:
@@ -22,4 +26,4 @@ def ground(**settings: str) -> Iterator[None]:
             os.environ |= {"DJANGO_SETTINGS_MODULE": "lens_project.settings.test", **settings}
             django.setup()
             call_command("migrate", verbosity=0)
-            yield
+            yield None if given else servers.supervisor.child("postgres").pid

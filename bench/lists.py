@@ -66,8 +66,8 @@ REST = (
     "dlq?fingerprint=0000000000000007",
     "models?",
     "sources?",
-    "decisions/stream?",
-    "decisions/stream?after_seq=500000&symbol=BTC",
+    "decisions/stream?epoch=bench",
+    "decisions/stream?epoch=bench&after_seq=500000&symbol=BTC",
     "queue/depth?",
 )
 # What the admin's lists are asked beside their first and their last page: by each filter's first values, by time, by a search.
@@ -82,11 +82,12 @@ def main() -> None:
     with ground():
         # A database given with DATABASE_URL that has rows is measured as it is.
         if not apps.get_model("signals.Signal").objects.exists():
-            _fill(rows)
+            fill(rows)
         _measure()
 
 
-def _fill(rows: int) -> None:
+def fill(rows: int) -> None:
+    """So many signals with all that hangs on them, and fresh statistics."""
     began = time.perf_counter()
     with connection.cursor() as cursor:
         cursor.execute((Path(__file__).with_name("rows.sql")).read_text(), {"signals": rows, "days": DAYS})

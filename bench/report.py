@@ -22,6 +22,7 @@ SECTIONS = {
     "enrichment": ("Enrichment", ["-m", "bench.enrichment"]),
     "fanout": ("Fan-out", ["-m", "bench", "--fanout"]),
     "lists": ("Lists", ["-m", "bench.lists"]),
+    "growth": ("Growth", ["-m", "bench.growth"]),
 }
 HEAD = """# Performance
 
