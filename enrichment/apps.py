@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
+from core.faults import FILES
 from enrichment.checks import configuration
 
 
@@ -14,4 +15,4 @@ class EnrichmentConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the configuration files checked whenever the project is."""
-        register(configuration, "enrichment")
+        register(configuration, FILES)

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.module_loading import import_string
 
+from core.faults import FILES
 from evaluation.checks import released_prompts_are_unchanged
 from signals.panel import seat
 
@@ -16,5 +17,5 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Seat the panel (by name: the selectors need the models, which exist only now) and have the prompts checked."""
-        register(released_prompts_are_unchanged)
+        register(released_prompts_are_unchanged, FILES)
         seat(import_string("evaluation.selectors.enabled_models"))

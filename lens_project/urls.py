@@ -15,6 +15,8 @@ from publishing.api import StreamView
 from signals.api import SignalsView, ValidateView
 from signals.hooks.api import HookView
 
+admin.autodiscover()
+
 probe_urls = [
     path("health", probes.HealthView.as_view()),
     path("ready", probes.ReadyView.as_view()),

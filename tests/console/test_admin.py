@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
+from django.core.checks import Tags, run_checks
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -45,6 +46,7 @@ HOSTILE = [
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
+    admin.autodiscover()
     cache.clear()
     keep_roles()
 
@@ -120,6 +122,11 @@ def details() -> list[str]:
         for m in admin.site._registry
         for row in m._default_manager.all()[:2]
     ]
+
+
+def test_djangos_own_checks_of_all_pages_find_nothing() -> None:
+    assert len(admin.site._registry) > 15
+    assert run_checks(tags=[Tags.admin]) == []
 
 
 def test_nothing_stored_is_live_on_any_page(admin_client: Client, hostile_rows: list[Any]) -> None:
