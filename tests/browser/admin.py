@@ -1,7 +1,7 @@
 """The admin as its own index names it: every list, and of every list the first row's page."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from tests.browser.visitor import Visitor
 
@@ -16,21 +16,20 @@ def lists_of_admin(visitor: Visitor) -> list[str]:
     return sorted({href for href in found if _LIST.match(href)})
 
 
-def first_row(visitor: Visitor, address: str) -> str | None:
-    """The page of the first row of a list; None for an empty one."""
-    visitor.go(address)
+def walk(visitor: Visitor, visit: Callable[[str], None]) -> None:
+    """`visit` the index, every list and one page of each."""
+    lists = lists_of_admin(visitor)
+    visit("/admin/")
+    for address in lists:
+        visit(address)
+        page = _first_row(visitor, address)
+        if page is not None:
+            visit(page)
+
+
+def _first_row(visitor: Visitor, address: str) -> str | None:
+    """The page of the first row of the list that is being looked at; None for an empty one."""
     rows = visitor.page.eval_on_selector_all(
         "#result_list a[href*='/change/']", "links => links.map((link) => new URL(link.href).pathname)"
     )
     return next((path for path in rows if path.startswith(address)), None)
-
-
-def addresses_of_admin(visitor: Visitor) -> Iterator[str]:
-    """The index, every list and one page of each."""
-    lists = lists_of_admin(visitor)
-    yield "/admin/"
-    for address in lists:
-        yield address
-        page = first_row(visitor, address)
-        if page is not None:
-            yield page

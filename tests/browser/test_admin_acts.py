@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import HEIGHT, WIDTHS, Visitor
 from tests.stack import Lens
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("published")]
@@ -46,4 +46,19 @@ def test_a_model_is_changed(visitor: Visitor, lens: Lens) -> None:
     visitor.page.wait_for_url("**/admin/evaluation/evaluationmodel/")
     models = {model["name"]: model for model in lens.http.get("/api/v1/models").json()["results"]}
     assert models["chatgpt"]["timeout_ms"] == 15_000
+    visitor.content()
+
+
+def test_a_hook_is_made_and_a_message_tried(visitor: Visitor) -> None:
+    visitor.go("/admin/signals/hooksource/add/")
+    visitor.page.fill("[name=name]", "tv_browser")
+    visitor.page.click("[name=_save]")
+    assert "/api/v1/hooks/tradingview/" in visitor.page.inner_text("#hook-address")
+    visitor.page.click("text=Go to the hook")
+    visitor.page.fill("[name=body]", '{"ticker": "BTCUSDT.P", "action": "buy"}')
+    visitor.page.click("text=Show what it means")
+    expect(visitor.page.locator(".lens-decide").first).to_contain_text("It would be refused")
+    visitor.page.set_viewport_size({"width": WIDTHS[1], "height": HEIGHT})
+    assert visitor.overflow() == []
+    assert visitor.barriers() == []
     visitor.content()

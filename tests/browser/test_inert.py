@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.browser.admin import addresses_of_admin
+from tests.browser.admin import walk
 from tests.browser.visitor import Visitor
 from tests.stack import Lens
 
@@ -97,9 +97,11 @@ def test_the_pages_show_it_and_run_nothing(visitor: Visitor, planted: list[str])
 
 
 def test_the_admin_shows_it_and_runs_nothing(visitor: Visitor, planted: list[str]) -> None:
-    for path in list(addresses_of_admin(visitor)):
+    def visit(path: str) -> None:
         visitor.go(path)
         _ran_nothing(visitor)
+
+    walk(visitor, visit)
 
 
 def _ran_nothing(visitor: Visitor) -> None:

@@ -21,6 +21,14 @@ def test_the_page_of_each_kind_of_signal(visitor: Visitor, published: list[str])
     visitor.examine(f"/events/{published[-1]}")
 
 
+@pytest.mark.parametrize(("path", "drawn"), [("/api/docs/", ".opblock"), ("/api/redoc/", "h1")])
+def test_the_interfaces_description_asks_nobody_else(visitor: Visitor, path: str, drawn: str) -> None:
+    visitor.go(path)
+    visitor.page.wait_for_selector(drawn)
+    visitor.page.wait_for_load_state("networkidle")
+    visitor.content()
+
+
 def test_the_login(browser: object, lens: Lens, visitor: Visitor) -> None:
     visitor.page.context.clear_cookies()
     visitor.examine("/admin/login/?next=/feed")
