@@ -15,6 +15,18 @@ from evaluation.models import Breaker, Budget, Decision, EvaluationModel, ModelC
 from evaluation.probing import probe_all
 from evaluation.prompting import render
 from evaluation.registry import COLUMNS
+from evaluation.texts_admin import TextAdmin, texts
+
+__all__ = [
+    "BreakerAdmin",
+    "BudgetAdmin",
+    "DecisionAdmin",
+    "EvaluationModelAdmin",
+    "PriceAdmin",
+    "SpendAdmin",
+    "TextAdmin",
+    "VerdictAdmin",
+]
 
 RAW, FAULT = stored("raw_text", "raw answer"), stored("error", "error")
 
@@ -125,7 +137,7 @@ class DecisionAdmin(ReadOnly, HouseAdmin[Decision]):
     wide = ["answer", "original", "adjustments", "model_meta"]
     clockwork = ["claimed_at", "lease_token", "lease_until", "not_before", "claims", "attempts", "carried_from"]
     inlines = [ModelCallInline]
-    also = [prompt]
+    also = [texts, prompt]
 
 
 @admin.register(Verdict)

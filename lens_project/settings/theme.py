@@ -46,6 +46,7 @@ _WAYS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Readers of the stream", "bookmark", "publishing.position", ""),
         ("API keys", "key", "access.apikey", ""),
         ("Models", "smart_toy", "evaluation.evaluationmodel", ""),
+        ("Prompts and schemas", "description", "evaluation.text", ""),
     ],
     "Money": [
         ("Spent", "payments", "evaluation.spend", ""),

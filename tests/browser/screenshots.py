@@ -48,6 +48,7 @@ def pictures(scene: Scene) -> Iterator[Picture]:
     yield Picture("admin-index", "/admin/", "#overview")
     yield Picture("admin-signals", "/admin/signals/signal/", "#result_list")
     yield Picture("admin-decision", f"/admin/evaluation/decision/?q={scene.followed}", "#result_list", _opened, TALL)
+    yield Picture("admin-prompts", "/admin/evaluation/text/", "#result_list", size=LOW)
     yield Picture("admin-dead-letters", "/admin/audit/deadletter/", "#result_list", size=LOW)
     # Low: below stands a traceback, with the paths of whoever takes the picture.
     yield Picture("admin-dead-letter", f"/admin/audit/deadletter/{scene.letter}/change/", size=LOW)
