@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -386,6 +386,27 @@ def test_damaged_candles_are_flagged(sent: Sent, venue: Exchange, fault: str, ki
     venue.put("data", {"coin": "BTC", "fault": fault})
     assert run(signal)
     assert set(expected) <= set(flags(signal)[kind])
+
+
+@pytest.mark.parametrize("offset_s", [-7_200, 7_200])
+def test_a_venue_whose_clock_is_wrong_says_nothing_of_bars_that_have_not_ended_by_both_clocks(
+    sent: Sent, venue: Exchange, offset_s: int
+) -> None:
+    signal = sent()
+    venue.put("clock", {"offset_s": offset_s})
+    signal.entry_price = venue.price("BTC")
+    signal.save()
+    assert run(signal)
+    assert [flag.split(":")[0] for flag in flags(signal)["out_of_range"] if flag.startswith("clock_skew")] == ["clock_skew"]
+    stored = selectors.for_signal(signal)
+    assert stored is not None
+    ended = [datetime.fromisoformat(frame["last_close"]) for frame in stored.provenance["timeframes"].values()]
+    assert max(ended) <= stored.enriched_at + timedelta(seconds=min(offset_s, 0) + 1)
+    behind = {"stale:mid", "stale:candle:15m", "stale:candle:1h"}
+    assert behind & set(flags(signal)["stale_data"]) == (behind if offset_s < 0 else set())
+    if offset_s < 0:
+        payload = json.loads(stored.payload)
+        assert (payload["timeframes"]["15m"], payload["timeframes"]["1h"], payload["market"]["drift_atr_1h"]) == (None, None, None)
 
 
 def test_a_price_that_is_no_number_stops_it(sent: Sent, venue: Exchange) -> None:
