@@ -12,6 +12,9 @@ from typing import Any
 from evaluation.facts import Facts, number
 from evaluation.schemas import Answer, Evidence
 
+# Powers of ten beyond which nothing in a payload lies; text such as 1e999999999 is a number, too, and not one to reckon with.
+_FARTHEST = 400
+
 
 @dataclass(frozen=True)
 class Grounding:
@@ -48,6 +51,8 @@ def _fault(item: Evidence, facts: Facts) -> str | None:
 
 def _same(cited: Decimal, held: Decimal | None) -> bool:
     exponent = cited.as_tuple().exponent
+    if abs(cited.adjusted()) > _FARTHEST:
+        return False
     return held is not None and isinstance(exponent, int) and abs(held - cited) <= Decimal(5).scaleb(min(exponent, 0) - 1)
 
 

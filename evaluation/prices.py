@@ -10,6 +10,8 @@ from evaluation.ports import LONGEST_ECHO, Prompt
 
 MILLION = Decimal(1_000_000)
 PLACES = Decimal("0.00000001")
+# What one call can be booked with. A count that comes to more is not believed.
+LARGEST = Decimal(1_000_000)
 # What a vendor's framing of a conversation may add to its bytes; a fault named in a re-ask is shorter than that too.
 FRAMING_TOKENS: Final = 1_000
 
@@ -43,7 +45,8 @@ def cost(rates: Rates | None, usage: Usage) -> Decimal | None:
         return None
     cached = min(usage.cached or 0, usage.read)
     dollars = (usage.read - cached) * rates.input_usd + cached * rates.cached_usd + usage.written * rates.output_usd
-    return _rounded(dollars / MILLION)
+    booked = _rounded(dollars / MILLION)
+    return booked if booked < LARGEST else None
 
 
 def worst_case(rates: Rates, prompt: Prompt, max_tokens: int) -> tuple[Decimal, Decimal]:

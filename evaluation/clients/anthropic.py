@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 
 from evaluation.clients import stainless
-from evaluation.clients.base import Answered, VendorClient, Wire
+from evaluation.clients.base import Answered, Count, VendorClient, Wire
 from evaluation.clients.hosts import home_of
 from evaluation.clients.kept import kept
 from evaluation.clients.projection import instructions
@@ -33,10 +33,10 @@ class _Details(Wire):
 
 
 class _Usage(Wire):
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    output_tokens: Count = None
 
     @property
     def tokens_in(self) -> int | None:
@@ -51,7 +51,7 @@ class _Message(Wire):
     stop_reason: str | None = None
     stop_details: _Details | None = None
     model: str = ""
-    usage: _Usage = _Usage()
+    usage: _Usage | None = None
 
     @property
     def text(self) -> str:
@@ -111,15 +111,16 @@ class Anthropic(VendorClient):
 
     def _read(self, answered: Answered) -> Reply:
         message = answered.as_(_Message)
+        usage = message.usage or _Usage()
         return Reply(
             text=message.text,
             finish_reason=_FINISH.get(message.stop_reason or "end_turn", message.stop_reason or "stop"),
             refusal=message.refusal,
             model_version=message.model,
             request_id=answered.request_id,
-            tokens_in=message.usage.tokens_in,
-            tokens_cached=message.usage.cache_read_input_tokens,
-            tokens_out=message.usage.output_tokens,
+            tokens_in=usage.tokens_in,
+            tokens_cached=usage.cache_read_input_tokens,
+            tokens_out=usage.output_tokens,
         )
 
 

@@ -3,9 +3,9 @@
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from core.errors import Permanent
 from core.http import deadline
@@ -15,6 +15,7 @@ from evaluation.clients.taxonomy import Trouble, settled
 from evaluation.ports import OVERSIZED, Endpoint, Limits, Prompt, Reply, Unreadable
 
 LONGEST_RAW = 65_536
+MOST_TOKENS = 100_000_000
 # For a server that asks for none.
 NO_KEY = "none"
 _SENDABLE = re.compile(r"[!-~]+")
@@ -26,6 +27,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def _countable(told: object) -> int | None:
+    return told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= MOST_TOKENS else None
+
+
+# Tokens as a vendor counts them. A count that cannot be one is unknown; the answer beside it is no worse for it.
+Count = Annotated[int | None, BeforeValidator(_countable)]
 Shape = TypeVar("Shape", bound=Wire)
 
 

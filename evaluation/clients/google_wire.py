@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.http import wait_wished
-from evaluation.clients.base import Answered, Wire
+from evaluation.clients.base import Answered, Count, Wire
 from evaluation.clients.taxonomy import Trouble, duration
 from evaluation.ports import Reply, Unreadable
 
@@ -54,10 +54,10 @@ class _Verdict(Wire):
 
 
 class _Usage(Wire):
-    promptTokenCount: int | None = None  # noqa: N815
-    cachedContentTokenCount: int | None = None  # noqa: N815
-    candidatesTokenCount: int | None = None  # noqa: N815
-    thoughtsTokenCount: int | None = None  # noqa: N815
+    promptTokenCount: Count = None  # noqa: N815
+    cachedContentTokenCount: Count = None  # noqa: N815
+    candidatesTokenCount: Count = None  # noqa: N815
+    thoughtsTokenCount: Count = None  # noqa: N815
 
     @property
     def tokens_out(self) -> int | None:
@@ -69,7 +69,7 @@ class _Usage(Wire):
 class _Generated(Wire):
     candidates: list[_Verdict] = []
     promptFeedback: _Verdict | None = None  # noqa: N815
-    usageMetadata: _Usage = _Usage()  # noqa: N815
+    usageMetadata: _Usage | None = None  # noqa: N815
     modelVersion: str = ""  # noqa: N815
     responseId: str = ""  # noqa: N815
 
@@ -81,7 +81,7 @@ def read_generated(answered: Answered) -> Reply:
     request_id = answered.request_id or generated.responseId
     if told is None:
         raise Unreadable("The reply holds neither an answer nor a reason for its absence.", answered.head, request_id=request_id)
-    usage = generated.usageMetadata
+    usage = generated.usageMetadata or _Usage()
     return Reply(
         text=told.text,
         finish_reason="content_filter" if told.refusal else _FINISH.get(told.finishReason, told.finishReason.lower()),

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from core.errors import Transient
-from evaluation.clients.base import Answered, Wire
+from evaluation.clients.base import Answered, Count, Wire
 from evaluation.clients.projection import instructions, openai_format
 from evaluation.clients.taxonomy import Trouble, settled
 from evaluation.ports import Endpoint, Limits, Prompt, Reply
@@ -49,7 +49,7 @@ def _messages(endpoint: Endpoint, prompt: Prompt) -> list[dict[str, str]]:
 
 
 class _Cached(Wire):
-    cached_tokens: int | None = None
+    cached_tokens: Count = None
 
 
 class _ChatMessage(Wire):
@@ -63,10 +63,10 @@ class _Choice(Wire):
 
 
 class _ChatUsage(Wire):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
     prompt_tokens_details: _Cached | None = None
-    prompt_cache_hit_tokens: int | None = None
+    prompt_cache_hit_tokens: Count = None
 
     @property
     def cached(self) -> int | None:
@@ -120,9 +120,9 @@ class _Failed(Wire):
 
 
 class _ResponsesUsage(Wire):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Cached = _Cached()
+    input_tokens: Count = None
+    output_tokens: Count = None
+    input_tokens_details: _Cached | None = None
 
 
 class _Response(Wire):
@@ -160,6 +160,6 @@ def read_responses(answered: Answered) -> Reply:
         model_version=response.model,
         request_id=answered.request_id,
         tokens_in=usage.input_tokens,
-        tokens_cached=usage.input_tokens_details.cached_tokens,
+        tokens_cached=(usage.input_tokens_details or _Cached()).cached_tokens,
         tokens_out=usage.output_tokens,
     )

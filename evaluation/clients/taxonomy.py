@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from core.errors import LensError, Permanent, Transient
 from core.logs import redact
 from core.secret import blotted
+from evaluation.parsing import bounded
 from evaluation.ports import Reply
 
 LONGEST_MESSAGE = 300
@@ -60,7 +61,7 @@ _FILTER_SENTENCES = ("content filtering policy", "content management policy")
 
 def settled(trouble: Trouble, key: str) -> Reply:
     """The refusal this trouble is; otherwise raises what it leads to, the key blotted out of the vendor's sentence."""
-    said = redact(blotted(trouble.message, key)[:LONGEST_MESSAGE])
+    said = redact(bounded(blotted(trouble.message, key), LONGEST_MESSAGE))
     request_id = blotted(trouble.request_id, key)
     if trouble.words & _FILTER_WORDS or any(phrase in said for phrase in _FILTER_SENTENCES):
         return Reply("", "content_filter", refusal=said, request_id=request_id)
