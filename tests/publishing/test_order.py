@@ -15,7 +15,7 @@ from publishing.services import append_decision
 from signals.models import Signal
 from tests.publishing.conftest import ANSWER
 
-PUBLISHERS, READERS, EACH = 8, 4, 1_250
+PUBLISHERS, READERS, EACH = 8, 4, 400
 PATIENCE_S = 60
 
 

@@ -17,7 +17,7 @@ from tests.publishing.daphnes import Server, server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
-BEFORE, DURING, CLIENTS, TURNS = 300, 2_500, 12, 6
+BEFORE, DURING, CLIENTS, TURNS = 300, 1_500, 8, 6
 BEYOND = 25
 
 
