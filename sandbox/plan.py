@@ -55,7 +55,7 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         http_port=_number(environ, "LENS_HTTP_PORT", 8000),
         ws_ports=tuple(first_ws + k for k in range(_number(environ, "LENS_WS_PROCESSES", 1))),
         web_workers=_number(environ, "LENS_WEB_PROCESSES", 1),
-        evaluate_threads=_number(environ, "LENS_EVALUATE_THREADS", 200),
+        evaluate_threads=_number(environ, "LENS_EVALUATE_THREADS", 240),
         metrics_port=_number(environ, "LENS_METRICS_PORT", 0) if environ.get("LENS_METRICS_PORT") else None,
     )
 

@@ -98,7 +98,7 @@ class LensSettings(BaseSettings):
     web_processes: Processes = knob(1, "web processes; without Redis each allows its share of the limits")
     ws_processes: Processes = knob(1, "socket processes")
     evaluate_threads: Annotated[int, Field(ge=1, le=1_000)] = knob(
-        200, "model calls a `worker-evaluate` process can wait for at once"
+        240, "threads of a `worker-evaluate` process: about as many model calls it waits for at once"
     )
     broker_url: str | None = knob(
         None, "a RabbitMQ, `amqp://` or `amqps://`, that carries the tasks in quorum queues; unset: Redis does", secret=True

@@ -311,7 +311,7 @@ def test_the_table_holds_the_documented_processes() -> None:
     assert [row.argv[row.argv.index("-p") + 1] for row in rows[1:4]] == ["9001", "9002", "9003"]
 
 
-@pytest.mark.parametrize(("given", "threads"), [({}, "200"), ({"LENS_EVALUATE_THREADS": "7"}, "7")])
+@pytest.mark.parametrize(("given", "threads"), [({}, "240"), ({"LENS_EVALUATE_THREADS": "7"}, "7")])
 def test_the_judges_worker_has_the_threads_it_is_given(given: dict[str, str], threads: str) -> None:
     row = next(row for row in product(read_plan(given), {}) if row.name == "worker-evaluate")
     assert row.argv[row.argv.index("--concurrency") + 1] == threads
