@@ -49,7 +49,7 @@ class Line:
 
     def __init__(self, name: str, base_url: str, per_minute: int | None) -> None:
         self.name = name
-        self._url = f"{base_url.rstrip('/')}/info"
+        self._url = httpx2.URL(f"{base_url.rstrip('/')}/info")  # parsed once, not for every request
         self._client = bounded_client(timeout=CALL_S)
         host = urlsplit(base_url).netloc
         self._allowance = Allowance(name, host, per_minute, store())
