@@ -83,6 +83,7 @@ TEMPLATES = [
 # ── PostgreSQL: the queue of record ──────────────────────────────────────────
 # The pool bounds connections under threads and ASGI, where CONN_MAX_AGE leaks them; commands and tests do without. The timeouts
 # keep one stuck statement from holding a worker; `connect_timeout` is the only one that fires while the server process is stopped.
+_TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
 POOL_SIZE = _SERVERS.database_pool_size
 DATABASES = {
     "default": {
@@ -92,10 +93,12 @@ DATABASES = {
         # Workers do without: there the error is transient, the row is retried, and a signal would pay for the query several times.
         "CONN_HEALTH_CHECKS": _SERVERS.database_health_checks,
         "ATOMIC_REQUESTS": False,
+        "DISABLE_SERVER_SIDE_CURSORS": _SERVERS.database_transaction_pooling,
         "OPTIONS": {
             **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": _SERVERS.database_pool_wait_s}} if POOL_SIZE else {}),
             "connect_timeout": 3,
-            "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000",
+            # A pooler knows no such start; there the role has them (docs/scaling.md).
+            **({} if _SERVERS.database_transaction_pooling else {"options": _TIMEOUTS}),
         },
     }
 }

@@ -33,6 +33,10 @@ class ServerSettings(BaseSettings):
         False,
         "1: a connection is checked before each use, so a database restart fails no request (`make run`: 1 for web and sockets)",
     )
+    database_transaction_pooling: bool = knob(
+        False,
+        "1: a PgBouncer in transaction mode stands before PostgreSQL; nothing asks for a session of its own (docs/scaling.md)",
+    )
     django_secret_key: str | None = knob(
         None, "sessions and webhook secrets hang on it; required, but where `make run` generates one", secret=True
     )

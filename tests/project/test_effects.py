@@ -18,7 +18,8 @@ d = s.DATABASES["default"]
 print(json.dumps({
     "level": s.LOGGING["root"]["level"], "hosts": s.ALLOWED_HOSTS, "data": str(s.LENS.data_dir), "pool": d["OPTIONS"].get("pool"),
     "checks": d["CONN_HEALTH_CHECKS"], "former": s.SECRET_KEY_FALLBACKS, "key": s.SECRET_KEY, "database": d["NAME"], "broker":
-    s.CELERY_BROKER_URL, "llm": s.LENS.sandbox_llm_url, "redis": s.REDIS_URL,
+    s.CELERY_BROKER_URL, "llm": s.LENS.sandbox_llm_url,
+    "cursors": not d["DISABLE_SERVER_SIDE_CURSORS"], "timeouts": d["OPTIONS"].get("options"), "redis": s.REDIS_URL,
     "transport": getattr(s, "CELERY_BROKER_TRANSPORT", None), "options": s.CELERY_BROKER_TRANSPORT_OPTIONS,
     "queue_type": s.CELERY_TASK_CREATE_MISSING_QUEUE_TYPE,
 }))
@@ -65,6 +66,13 @@ def test_settings_reach_django_where_a_process_starts() -> None:
     assert chosen["pool"] == {"min_size": 1, "max_size": 9, "timeout": 12.5}
     assert (chosen["checks"], chosen["former"], chosen["key"]) == (True, ["older", "oldest"], "the key")
     assert (chosen["database"], chosen["broker"], chosen["llm"]) == ("mine", "redis://127.0.0.1:2/0", "http://127.0.0.1:2")
+
+
+def test_behind_a_pooler_nothing_needs_a_session_of_its_own() -> None:
+    usual, pooled = told(), told(DATABASE_TRANSACTION_POOLING="1")
+    assert (usual["cursors"], pooled["cursors"]) == (True, False)
+    assert "statement_timeout=5000" in str(usual["timeouts"])
+    assert pooled["timeouts"] is None
 
 
 def test_a_rabbitmq_carries_the_tasks_in_quorum_queues_and_redis_the_rest() -> None:
