@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from audit.models import DeadLetter, TimelineEntry
@@ -23,6 +23,9 @@ from publishing.webhooks import services as webhooks
 from signals.models import RejectedInput, Signal, Status
 
 CHUNK = 500
+# The few that may go are found by walking up from the oldest. Right after the stream was pruned PostgreSQL still believes that
+# every signal is shown, expects to find none, and would join and sort all of them for each chunk.
+_WALK = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in ("hashjoin", "mergejoin", "sort", "seqscan", "bitmapscan"))
 _DONE = [Status.PUBLISHED, Status.REJECTED, Status.FAILED]
 _CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
 
@@ -85,6 +88,7 @@ def _until_none(chunk: Callable[[], int]) -> Iterator[int]:
 def _prune_signals(before: datetime) -> int:
     """One chunk of signals and all that hangs on them, in one transaction; rows that somebody works on are left for later."""
     with transaction.atomic():
+        walk()
         ids = list(signals(before).select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:CHUNK])
         ModelCall.objects.filter(decision__signal__in=ids).delete()
         for hanging in (Decision.objects, Verdict.objects, Enrichment.objects):
@@ -93,6 +97,12 @@ def _prune_signals(before: datetime) -> int:
             told.filter(event_id__in=ids).delete()
         Signal.objects.filter(pk__in=ids).delete()
     return len(ids)
+
+
+def walk() -> None:
+    """Until the transaction ends every statement goes along an index, whatever the planner believes of the tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WALK)
 
 
 def _prune_rows(old: QuerySet[Any]) -> int:

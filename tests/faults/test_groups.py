@@ -49,6 +49,7 @@ def _halt(group: Lens) -> None:
 def _bring_back(group: Lens) -> None:
     for name in GROUP:
         group.stack.supervisor.release(name)
+    group.stack.supervisor.wait_until(group.ready, 90, "a /ready of 200")
 
 
 def test_signals_handed_to_either_are_decided_once_and_heard_on_both(first: Lens, second: Lens) -> None:
