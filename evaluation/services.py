@@ -73,11 +73,11 @@ def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
         "schema_hash": prompt.schema_hash,
     }
     texts.keep(prompt)
-    facts = read(prompt.payload)
-    talk = Talk(held, model, _terms(held, model, prompt))
-    most_ungrounded = settings.LENS.max_ungrounded_ratio
-    # Nothing is held in the database while a model thinks: a hundred threads share a dozen connections.
+    terms = _terms(held, model, prompt)
+    # Nothing is held in the database while a client is made or a model thinks: hundreds of threads share a dozen connections.
     connection.close()
+    talk = Talk(held, model, terms)
+    facts, most_ungrounded = read(prompt.payload), settings.LENS.max_ungrounded_ratio
     first = talk.ask(prompt)
     result = talk.understood(judged(first, facts, most_ungrounded))
     if isinstance(result, Parsed):

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
+from evaluation import clients, talk
 from evaluation import remembered as remembering
 from evaluation.claims import claim
 from evaluation.models import Decision, EvaluationModel, ModelCall
+from evaluation.ports import Endpoint, ModelClient
 from evaluation.remembered import Remembered
 from evaluation.services import judge
 from signals.models import Signal
@@ -167,6 +169,23 @@ def test_an_answer_whose_connection_broke_is_written_over_another(
     in_thread(lambda: stage(claim)(judge_over_a_broken_line)(str(signal.pk), "chatgpt"))
     assert told(caplog) == ["stage failed, retrying"]
     assert (Decision.objects.get().status, ModelCall.objects.count(), simulator.totals()["received"]) == ("ok", 1, 1)
+
+
+def test_no_connection_is_held_while_a_client_is_made_and_asked(
+    register: Register, enriched: Enriched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vendor's SDK takes seconds to load: a worker's first calls would hold the whole pool for as long."""
+    register()
+    signal = enriched("chatgpt")
+    held: list[bool] = []
+
+    def client_for(vendor: str, endpoint: Endpoint) -> ModelClient:
+        held.append(connection.connection is not None)
+        return clients.client_for(vendor, endpoint)
+
+    monkeypatch.setattr(talk, "client_for", client_for)
+    in_thread(lambda: run(str(signal.pk), "chatgpt"))
+    assert (held, Decision.objects.get().status) == ([False], "ok")
 
 
 def test_of_many_threads_that_find_it_stale_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:

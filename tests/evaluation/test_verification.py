@@ -16,6 +16,7 @@ from core.ids import uuid7
 from core.secret import MARK
 from enrichment.models import Enrichment
 from evaluation.models import Decision, EvaluationModel, ModelCall, Text
+from evaluation.selectors import forget_registry
 from evaluation.verification import verify
 from signals.models import Signal
 from tests.evaluation.cases import fixed, text
@@ -116,6 +117,27 @@ def test_an_answer_that_repeated_our_key_is_what_it_was_without_it(
     assert (row.status, row.answer["reasons"], part_of(row)) == ("ok", [f"your key is {MARK}"], None)
     assert call.raw_text == text(reasons=[f"your key is {MARK}"])
     assert call.raw_hash == digest(call.raw_text)
+
+
+def test_a_model_that_was_changed_between_two_tries_is_judged_by_what_it_was_asked_last(
+    register: Register, enriched: Enriched, simulator: Simulator
+) -> None:
+    model = register()
+    signal = enriched("chatgpt")
+    simulator.script("faults", {"kind": "status", "status": 500, "times": 1})
+    run(str(signal.pk), "chatgpt")
+    changed = {"prompt_version": "core_v1+schema_v1", "structured": "prompt_only", "model_id": "other-sandbox", "timeout_ms": 9_000}
+    change(model, **changed)
+    forget_registry()
+    make_claimable(signal)
+    run(str(signal.pk), "chatgpt")
+    row = decision(signal)
+    assert (row.status, row.prompt_version, row.model_meta["model_name"]) == ("ok", "core_v1+schema_v1", "other-sandbox")
+    assert [(call.outcome, call.structured) for call in row.calls.all()] == [
+        ("provider_down", "strict_schema"),
+        ("ok", "prompt_only"),
+    ]
+    assert part_of(row) is None
 
 
 def test_one_flipped_byte_of_the_payload(judged: Decision) -> None:
