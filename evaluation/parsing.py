@@ -105,6 +105,8 @@ def incoherence(answer: Answer, facts: Facts) -> str | None:
     plan = answer.risk_plan
     if answer.decision == ENTER and (plan is None or not plan.names_its_stop):
         return f"{ENTER} needs a risk_plan with the figure of its stop_method."
+    if answer.decision == ENTER and facts.room is not None and facts.room <= 0:
+        return "The price is at or beyond liquidation: no stop can trigger before it."
     if answer.decision not in {ENTER, TIGHTEN} or plan is None or plan.stop_level is None or facts.price is None:
         return None
     stop = Decimal(str(plan.stop_level))
