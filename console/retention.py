@@ -5,6 +5,7 @@ stream has its own horizon, in `publishing/retention.py`. What people did in the
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from signals.models import RejectedInput, Signal, Status
 CHUNK = 500
 # The few that may go are found by walking up from the oldest. Right after the stream was pruned PostgreSQL still believes that
 # every signal is shown, expects to find none, and would join and sort all of them for each chunk.
-_WALK = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in ("hashjoin", "mergejoin", "sort", "seqscan", "bitmapscan"))
+_SHORTCUTS = ("hashjoin", "mergejoin", "sort", "seqscan", "bitmapscan")
 _DONE = [Status.PUBLISHED, Status.REJECTED, Status.FAILED]
 _CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
 
@@ -88,8 +89,8 @@ def _until_none(chunk: Callable[[], int]) -> Iterator[int]:
 def _prune_signals(before: datetime) -> int:
     """One chunk of signals and all that hangs on them, in one transaction; rows that somebody works on are left for later."""
     with transaction.atomic():
-        walk()
-        ids = list(signals(before).select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:CHUNK])
+        with walking():
+            ids = list(signals(before).select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:CHUNK])
         ModelCall.objects.filter(decision__signal__in=ids).delete()
         for hanging in (Decision.objects, Verdict.objects, Enrichment.objects):
             hanging.filter(signal__in=ids).delete()
@@ -99,10 +100,17 @@ def _prune_signals(before: datetime) -> int:
     return len(ids)
 
 
-def walk() -> None:
-    """Until the transaction ends every statement goes along an index, whatever the planner believes of the tables."""
+@contextmanager
+def walking() -> Iterator[None]:
+    """Inside, in a transaction, statements go along an index and in its order, whatever the planner believes of the tables."""
+    _allow("off")
+    yield
+    _allow("DEFAULT")
+
+
+def _allow(shortcuts: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_WALK)
+        cursor.execute("; ".join(f"SET LOCAL enable_{name} TO {shortcuts}" for name in _SHORTCUTS))
 
 
 def _prune_rows(old: QuerySet[Any]) -> int:
