@@ -58,7 +58,7 @@ def pictures(scene: Scene) -> Iterator[Picture]:
     yield Picture("admin-hook", f"/admin/signals/hooksource/{scene.hook}/change/", "[name=body]", _tried)
     yield Picture("admin-audit", "/admin/admin/logentry/", "#result_list", size=LOW)
     yield Picture("api", "/api/docs/", ".opblock")
-    yield Picture("feed-phone", "/feed", "#live[data-state=live]", size=PHONE, scheme="dark")
+    yield Picture("feed-phone", "/feed", "#feed tbody tr", size=PHONE, scheme="dark")
     yield Picture("signal-phone", signal, CHART, size=PHONE, scheme="dark")
 
 

@@ -47,6 +47,11 @@ def test_what_was_published_is_there_newest_first_and_what_comes_is_added(feed: 
     feed.content()
 
 
+def test_a_filter_that_finds_nothing_says_so(visitor: Visitor) -> None:
+    visitor.go("/feed?symbol=DOGE")
+    expect(visitor.page.locator("#empty")).to_be_visible()
+
+
 def test_a_signals_name_leads_to_its_page(feed: Visitor, published: list[str]) -> None:
     link = feed.page.locator(f'#feed a[href="/events/{published[0]}"]').first
     link.click()

@@ -25,7 +25,11 @@ const WORDS = {
 function turned(state, seen) {
   const text = WORDS[state](seen);
   // A chip that says the same again must not be read out again.
-  if (chip.dataset.state !== state) chip.dataset.state = state;
+  if (chip.dataset.state !== state) {
+    chip.dataset.state = state;
+    // Whether there is nothing to show is known once what came first has been drawn.
+    if (state === "live" && !paused) drawing ||= setTimeout(draw, DRAW_EVERY_MS);
+  }
   if (chip.textContent !== text) chip.textContent = text;
 }
 
