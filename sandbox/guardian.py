@@ -29,23 +29,28 @@ class Guardian:
     def revive(self) -> None:
         """Starts another guard if this one has died."""
         if self._guard.poll() is not None:
+            os.close(self._line)
             self._guard = self._start()
-            for pid, stop_signal in self._groups.items():
-                self._tell(f"+ {pid} {stop_signal}")
 
     def dismiss(self) -> None:
         """Ends the guard, which ends whatever was not forgotten."""
-        self._guard.communicate()
+        os.close(self._line)
+        self._guard.wait()
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        """A guard that has everything before it from its first moment on: we may be killed before we could say more."""
+        reading, self._line = os.pipe()
+        for pid, stop_signal in self._groups.items():
+            os.write(self._line, f"+ {pid} {stop_signal}\n".encode())
         argv = [sys.executable, "-I", "-S", guard.__file__]
         # Our own output is closed to it: whoever reads that to its end waits for us, not for the guard.
         quiet = subprocess.DEVNULL
-        return subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True, pass_fds=[self._lock]
-        )
+        try:
+            return subprocess.Popen(argv, stdin=reading, stdout=quiet, stderr=quiet, start_new_session=True, pass_fds=[self._lock])
+        finally:
+            os.close(reading)
 
     def _tell(self, line: str) -> None:
         # A broken pipe means the guard was killed; `revive` starts another and tells it everything.
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._guard.stdin.fileno(), f"{line}\n".encode())  # type: ignore[union-attr]
+            os.write(self._line, f"{line}\n".encode())
