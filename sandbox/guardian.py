@@ -29,8 +29,9 @@ class Guardian:
     def revive(self) -> None:
         """Starts another guard if this one has died."""
         if self._guard.poll() is not None:
-            os.close(self._line)
+            former = self._line
             self._guard = self._start()
+            os.close(former)
 
     def dismiss(self) -> None:
         """Ends the guard, which ends whatever was not forgotten."""
