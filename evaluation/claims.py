@@ -41,7 +41,7 @@ WITH due AS (
       FROM signals_signal s
       JOIN LATERAL (SELECT payload, payload_hash FROM enrichment_enrichment
                      WHERE signal_id = s.id AND evaluation <= s.evaluation ORDER BY evaluation DESC LIMIT 1) e ON true
-     WHERE s.id = %(signal)s AND s.status = %(status)s AND s.expected ? %(model)s
+     WHERE s.id = %(signal)s AND (s.status = %(status)s) IS TRUE AND s.expected ? %(model)s
 ), won AS (
     INSERT INTO evaluation_decision AS mine (
         id, signal_id, evaluation, model, claims, lease_token, lease_until,

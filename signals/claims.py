@@ -19,11 +19,12 @@ from signals.models import Signal, Status
 LEASE = timedelta(seconds=20)
 MOST_CLAIMS = 3
 
+# IS TRUE keeps it off the index over status, where PostgreSQL expects nobody to wait and after an outage would read all who do.
 # One statement: whoever updates the row holds the lease; a lease that ran out with too many starts behind it marks a poison signal.
 _CLAIM = """
 UPDATE signals_signal
    SET claims = claims + 1, lease_until = now() + %(lease)s, next_attempt_at = now() + %(lease)s
- WHERE id = %(id)s AND status = %(status)s
+ WHERE id = %(id)s AND (status = %(status)s) IS TRUE
    AND (lease_until IS NULL OR lease_until < now())
    AND (not_before IS NULL OR not_before <= now())
 RETURNING *
