@@ -8,6 +8,12 @@ RUNTIME := requirements.txt requirements-sandbox.txt
 # Loading the settings needs addresses; checking code needs no servers.
 NO_SERVERS := DATABASE_URL=postgresql://none@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1 DJANGO_SECRET_KEY=none
 
+# Without any bytecode every process compiles everything anew, which is most of its start. Who wants none in the tree has it in .venv.
+ifdef PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(abspath $(VENV))/bytecode
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint bench faults soak docs pins clean
 

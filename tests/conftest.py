@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.clock import now
+from evaluation.remembered import forget_all
 from signals.models import Signal
 from signals.services import Submission, _known_sources, submit
 
@@ -35,6 +36,7 @@ def signal_fields(**changes: Any) -> dict[str, Any]:
 def _forget_what_other_tests_stored() -> None:
     """Process memory must not outlive the rows it speaks of."""
     _known_sources.clear()
+    forget_all()
 
 
 @pytest.fixture

@@ -270,11 +270,11 @@ def test_a_page_costs_the_same_queries_whatever_its_length(reader: APIClient, ju
         for path in LISTS:
             with CaptureQueriesContext(connection) as seen:
                 results(reader, path)
-            found[path] = len(seen)
+            # The caller's key is read anew once a second, whichever list it is then.
+            found[path] = sum("access_apikey" not in query["sql"] for query in seen)
         return found
 
     letter(judged())
-    results(reader, "events")
     one = costs()
     for number in range(6):
         letter(judged(source=f"desk_{number}"))
