@@ -19,8 +19,12 @@ LONGEST_TRACEBACK = 20_000
 ARRIVED = "The signal went through after a retry."
 # Every signal writes half a dozen of these: plain SQL costs a third of the ORM's insert.
 _RECORD = "INSERT INTO audit_timelineentry (event_id, status, details) VALUES (%s, %s, %s)"
-# The same for each row of a statement that has just written them: one commit, one round trip. Takes status and details.
-RECORD_EACH = "INSERT INTO audit_timelineentry (event_id, status, details) SELECT id, %s, %s::jsonb FROM {rows}"
+# The same for each row of a statement that has just written them: one commit, one round trip. Takes statuses and details, in arrays
+# whose order is the timeline's.
+RECORD_EACH = """
+INSERT INTO audit_timelineentry (event_id, status, details)
+SELECT id, told.status, told.details
+  FROM {rows}, unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS told(status, details, place) ORDER BY place"""
 
 
 def record(event_id: UUID, status: str, details: dict[str, Any] | None = None) -> None:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from core import telemetry
 from core.canonical import digest
-from core.clock import iso, now
+from core.clock import ZERO, iso, now
 from core.crashpoints import crashpoint
+from core.prepared import insert, row
 from enrichment import validation
 from enrichment.assembly import Judged, assemble, liquidation_room
 from enrichment.desk import Question, desk
@@ -85,9 +85,7 @@ def enrich(held: Claim) -> None:
 def _look(signal: Signal) -> _Look:
     ours = settings.LENS
     usual = Limits(ours.max_signal_age_s, ours.max_future_s, ours.max_drift_bps)
-    with connection.cursor() as cursor:
-        cursor.execute(_LOOK, [signal.source])
-        at, paused, *own = cursor.fetchone()
+    at, paused, *own = row(_LOOK, [signal.source])
     return _Look(at, now() - at, paused, usual.narrowed(own))
 
 
@@ -130,20 +128,22 @@ def _save(signal: Signal, frozen: Frozen) -> None:
     details = {"duration_ms": frozen.duration_ms, "profile": seen.profile.name, "quality": quality.score}
     with transaction.atomic():
         # The venue's spelling replaces the sender's, so that filters and frames name one coin one way.
-        if not advance(signal, Status.ENRICHED, details=details, enriched_at=Now(), expected=judges(), symbol=seen.coin):
+        if not advance(signal, Status.ENRICHED, details=details, enriched_at=ZERO, expected=judges(), symbol=seen.coin):
             return
-        Enrichment.objects.create(
-            signal=signal,
-            evaluation=signal.evaluation,
-            profile=seen.profile.name,
-            provider=seen.market,
-            payload=frozen.payload,
-            payload_hash=digest(frozen.payload),
-            series=_series(frozen),
-            quality_flags=quality.flags,
-            quality_score=quality.score,
-            provenance=_provenance(frozen),
-            duration_ms=frozen.duration_ms,
+        insert(
+            Enrichment(
+                signal=signal,
+                evaluation=signal.evaluation,
+                profile=seen.profile.name,
+                provider=seen.market,
+                payload=frozen.payload,
+                payload_hash=digest(frozen.payload),
+                series=_series(frozen),
+                quality_flags=quality.flags,
+                quality_score=quality.score,
+                provenance=_provenance(frozen),
+                duration_ms=frozen.duration_ms,
+            )
         )
     telemetry.enrichment_duration.labels(profile=seen.profile.name).observe(frozen.duration_ms / 1000)
 

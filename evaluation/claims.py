@@ -6,8 +6,8 @@ Nobody claims ─▶ one upsert wins ─▶ lease (timeout + 5 s) ─▶ settled
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -16,6 +16,7 @@ from audit.services import bury
 from core.clock import seconds
 from core.ids import uuid7
 from core.money import plain_or_none
+from core.prepared import columns, made, row
 from core.retry import BRIEF, Policy, as_known
 from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, EvaluationModel
@@ -41,13 +42,13 @@ WITH due AS (
       FROM signals_signal s
       JOIN LATERAL (SELECT payload, payload_hash FROM enrichment_enrichment
                      WHERE signal_id = s.id AND evaluation <= s.evaluation ORDER BY evaluation DESC LIMIT 1) e ON true
-     WHERE s.id = %(signal)s AND (s.status = %(status)s) IS TRUE AND s.expected ? %(model)s
+     WHERE s.id = %(signal)s AND (s.status = %(status)s) IS TRUE AND s.expected ? %(model)s::text
 ), won AS (
     INSERT INTO evaluation_decision AS mine (
         id, signal_id, evaluation, model, claims, lease_token, lease_until,
         status, attempts, decision, fallback, reason, answer, original, adjustments,
         prompt_version, prompt_hash, payload_hash, schema_hash, model_meta)
-    SELECT %(id)s, due.id, due.evaluation, %(model)s, 1, %(token)s, now() + %(lease)s,
+    SELECT %(id)s, due.id, due.evaluation, %(model)s::text, 1, %(token)s, now() + %(lease)s,
         '', 0, '', false, '', '{}', '{}', '[]', '', '', '', '', '{}'
       FROM due
     ON CONFLICT (signal_id, evaluation, model) DO UPDATE
@@ -57,11 +58,24 @@ WITH due AS (
        AND (mine.not_before IS NULL OR mine.not_before <= now())
     RETURNING id, signal_id, evaluation, claims, attempts, claimed_at, lease_until
 )
-SELECT due.*, won.id AS decision_id, won.claims AS starts, won.attempts AS failures, won.lease_until AS held_until, now() AS clock,
+SELECT <columns>, due.frozen_payload, due.frozen_hash, won.id, won.claims, won.attempts, won.lease_until, now(),
        LEAST(won.claimed_at, (SELECT min(d.claimed_at) FROM evaluation_decision d
-                               WHERE d.signal_id = won.signal_id AND d.evaluation = won.evaluation)) AS first_claim
+                               WHERE d.signal_id = won.signal_id AND d.evaluation = won.evaluation))
   FROM due JOIN won ON true
-"""
+""".replace("<columns>", ", ".join(f"due.{name}" for name in columns(Signal)))
+
+
+class _Won(NamedTuple):
+    """What a claim tells beside the signal."""
+
+    payload: str
+    payload_hash: str
+    decision_id: UUID
+    starts: int
+    failures: int
+    held_until: datetime
+    clock: datetime
+    first_claim: datetime
 
 
 @dataclass
@@ -174,21 +188,22 @@ def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> Evaluati
         "token": uuid7(),
         "lease": lease,
     }
-    won: Any = next(iter(Signal.objects.raw(_CLAIM, arguments)), None)
-    if won is None:
+    found = row(_CLAIM, arguments)
+    if found is None:
         return None
+    signal, won = made(Signal, found), _Won(*found[-len(_Won._fields) :])
     return EvaluationClaim(
-        signal=won,
-        payload=won.frozen_payload,
-        payload_hash=won.frozen_hash,
+        signal=signal,
+        payload=won.payload,
+        payload_hash=won.payload_hash,
         model=model,
-        lease=Lease(won.decision_id, arguments["token"], won.held_until, won, name),
+        lease=Lease(won.decision_id, arguments["token"], won.held_until, signal, name),
         tries=won.failures,
         claims=won.starts,
-        ends_at=asked_at + (deadline_from(won, won.first_claim) - won.clock).total_seconds(),
+        ends_at=asked_at + (deadline_from(signal, won.first_claim) - won.clock).total_seconds(),
         safe_until=asked_at + (lease - TO_SETTLE).total_seconds(),
         tell=tell,
-        columns={"payload_hash": won.frozen_hash},
+        columns={"payload_hash": won.payload_hash},
     )
 
 

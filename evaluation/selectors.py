@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models.functions import Now
 
 from core.clock import now, seconds
-from evaluation.models import Decision, EvaluationModel, Vendor
+from core.prepared import rows
+from evaluation.models import EvaluationModel, Vendor
 from evaluation.prices import FREE, Rates
 from evaluation.remembered import Remembered, forget_all
 from signals.models import Signal
@@ -27,6 +27,7 @@ _SEEN = (
     "confidence",
     "fallback",
 )
+_LOOK = f"SELECT {', '.join(_SEEN)}, statement_timestamp() FROM evaluation_decision WHERE signal_id = ANY(%s)"  # noqa: S608  ours
 
 
 def _models() -> dict[str, EvaluationModel]:
@@ -159,8 +160,9 @@ def looks(signals: Iterable[Signal]) -> dict[UUID, Round]:
     found: dict[UUID, list[dict[str, Any]]] = {pk: [] for pk in wanted}
     clock = now()
     if wanted:
-        for row in Decision.objects.filter(signal__in=list(wanted)).annotate(clock=Now()).values(*_SEEN, "clock"):
-            clock = row["clock"]
+        for values in rows(_LOOK, [list(wanted)]):
+            row = dict(zip(_SEEN, values, strict=False))
+            clock = values[-1]
             if row["evaluation"] == wanted[row["signal_id"]].evaluation:
                 found[row["signal_id"]].append(row)
     return {pk: Round(signal, found[pk], clock) for pk, signal in wanted.items()}

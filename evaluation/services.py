@@ -3,7 +3,7 @@
 claim ─▶ breaker, room, budget ─▶ render ─▶ (no database) ask ─▶ parse ─▶ ask once more, with the fault ─▶ guard ─▶ settle
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from core import telemetry
 from core.crashpoints import crashpoint
 from core.errors import Permanent, Transient
+from core.prepared import insert
 from evaluation import breakers, budget, consensus, texts
 from evaluation.admission import BusyError, admitted
 from evaluation.claims import EvaluationClaim, described, lease_for
@@ -29,7 +30,6 @@ from evaluation.prompting import render
 from evaluation.selectors import Round, look, rates_of, registered
 from evaluation.settlement import count, lock, note
 from evaluation.talk import Talk, Terms
-from signals.lifecycle import advance
 from signals.models import Signal, Status
 
 
@@ -106,39 +106,54 @@ def _terms(held: EvaluationClaim, model: EvaluationModel, prompt: Prompt) -> Ter
     return Terms(rates, worst)
 
 
-def conclude(signal: Signal) -> Verdict | None:
-    """Draw the verdict if it is due: everyone has answered or abstained, or time is up, and those still silent become `timeout`.
+@dataclass(frozen=True)
+class Drawn:
+    """A verdict that is due and not yet stored, with the round it was drawn from."""
 
-    The verdict this call drew; None when it is not due or another worker was first.
+    verdict: Verdict
+    seen: Round
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the timeline says of it."""
+        return {"decision": self.verdict.decision, "policy": self.verdict.policy, "reason": self.verdict.reason or None}
+
+
+def draw(signal: Signal) -> Drawn | None:
+    """The verdict if it is due: everyone has answered or abstained, or time is up. None when it is not.
+
+    Writes nothing, but locks the signal's row until the caller's transaction ends.
     """
     if signal.status != Status.ENRICHED:
         return None
-    with transaction.atomic(savepoint=False):
-        lock(signal)
-        seen = look(signal)
-        if not seen.due:
-            return None
-        votes = _votes(seen)
-        policy = settings.LENS.consensus
-        drawn = consensus.decide(policy, signal.event_type, votes)
-        if drawn.fallback:
-            drawn = replace(drawn, decision=fallback_of(signal))
-        details = {"decision": drawn.decision, "policy": policy, "reason": drawn.reason or None}
-        if not advance(signal, Status.EVALUATED, details=details, evaluated_at=Now(), degraded=drawn.fallback):
-            return None
-        _give_up_on(seen)
-        verdict = Verdict.objects.create(
-            signal=signal,
-            evaluation=signal.evaluation,
-            policy=policy,
-            policy_version=consensus.POLICY_VERSION,
-            votes=[_shown(vote) for vote in votes],
-            **asdict(drawn),
-        )
+    lock(signal)
+    seen = look(signal)
+    if not seen.due:
+        return None
+    votes = _votes(seen)
+    policy = settings.LENS.consensus
+    drawn = consensus.decide(policy, signal.event_type, votes)
     if drawn.fallback:
-        transaction.on_commit(partial(_degraded, drawn.reason), robust=True)
+        drawn = replace(drawn, decision=fallback_of(signal))
+    verdict = Verdict(
+        signal=signal,
+        evaluation=signal.evaluation,
+        policy=policy,
+        policy_version=consensus.POLICY_VERSION,
+        votes=[_shown(vote) for vote in votes],
+        **asdict(drawn),
+    )
+    return Drawn(verdict, seen)
+
+
+def keep(drawn: Drawn) -> None:
+    """Store a verdict, in the transaction that drew it and moved its signal; those still silent become `timeout`."""
+    verdict = drawn.verdict
+    _give_up_on(drawn.seen)
+    insert(verdict)
+    if verdict.fallback:
+        transaction.on_commit(partial(_degraded, verdict.reason), robust=True)
     crashpoint("conclude.saved")
-    return verdict
 
 
 def _votes(seen: Round) -> list[Vote]:

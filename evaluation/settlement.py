@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least, Now
 
@@ -20,6 +20,7 @@ from audit.services import RECORD_EACH, record
 from core import telemetry
 from core.crashpoints import crashpoint
 from core.errors import LensError
+from core.prepared import row, run
 from evaluation import breakers, budget
 from evaluation.models import Decision, ModelCall
 from evaluation.outcomes import Outcome
@@ -108,8 +109,7 @@ class Settled:
 
 def lock(signal: Signal) -> None:
     """Hold the signal's row until the transaction ends; new decisions may still refer to it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [signal.pk])
+    run(_LOCK, [signal.pk])
 
 
 def settle(lease: Lease, decision: Decision, bill: Bill, tell: Tell | None) -> Settled:
@@ -142,8 +142,7 @@ def postpone(lease: Lease, wait: timedelta, bill: Bill, *, counts: bool) -> None
         ours = Decision.objects.filter(pk=lease.decision_id, lease_token=lease.token, status="")
         ours.update(**tries, lease_token=None, lease_until=None, not_before=due)
         if bill.calls:
-            with connection.cursor() as cursor:
-                cursor.execute(_KEEP, {"id": lease.decision_id, "calls": _listed(bill.calls)})
+            run(_KEEP, {"id": lease.decision_id, "calls": _listed(bill.calls)})
         _pay(lease.model, bill)
 
 
@@ -168,15 +167,13 @@ def _write(lease: Lease, decision: Decision, bill: Bill) -> tuple[bool, int, Seq
         "token": lease.token,
         "event_id": lease.signal.pk,
         "evaluation": lease.signal.evaluation,
-        "entry_status": "decision",
-        "entry_details": json.dumps(entry),
+        "entry_status": ["decision"],
+        "entry_details": [json.dumps(entry)],
         "calls": _listed(bill.calls),
         "model": lease.model,
         "answered": bill.answered,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, arguments)
-        written, kept, settled = cursor.fetchone()
+    written, kept, settled = row(_SETTLE, arguments)
     return written, kept, settled
 
 

@@ -20,8 +20,6 @@ from uuid import UUID
 from celery import chain, group, signature
 from celery.canvas import Signature
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from audit.models import DeadLetter
@@ -178,7 +176,7 @@ def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZE
             return False
         details = {"requeued_by": actor, "letter": str(letter.pk)}
         if signal.buried_from == Status.QUEUED:
-            _send(signal, Status.QUEUED, details, after, evaluation=F("evaluation") + 1)
+            _send(signal, Status.QUEUED, details, after, evaluation=signal.evaluation + 1)
         elif signal.next_attempt_at is None:
             # Its end was announced; by now the stream may have let go of the frame that said so.
             opens = signal.evaluation + 1
@@ -207,7 +205,7 @@ def reevaluate(event_id: str | UUID, actor: str, note: str = "", after: timedelt
 def _send(signal: Signal, to: Status, details: dict[str, Any], after: timedelta, **columns: Any) -> None:
     """Move a signal that is locked, and have it worked on at once or, by the sweep, after a while."""
     if after:
-        columns["next_attempt_at"] = Now() + Value(after)
+        columns["next_attempt_at"] = after
     else:
         transaction.on_commit(partial(_resume_soon, str(signal.pk)), robust=True)
     advance(signal, to, details=details, **columns)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 
+from core import prepared
 from core.clock import parse_zoned
+from core.prepared import columns, made
 from evaluation.models import Decision, EvaluationModel
 from publishing.frames import Kind, Published
 from publishing.head import ensure_head
@@ -38,6 +39,16 @@ SELECT head.epoch, head.last_seq, COALESCE((SELECT min(seq) - 1 FROM publishing_
  WHERE head.id = 1
  ORDER BY frame.seq
 """
+
+_MISSING = f"""
+SELECT {", ".join(columns(Decision))} FROM evaluation_decision settled
+ WHERE signal_id = %(signal)s AND evaluation = %(evaluation)s AND status <> ''
+   AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s))
+   AND NOT EXISTS (SELECT FROM publishing_frame told
+                    WHERE told.event_id = settled.signal_id AND told.evaluation = settled.evaluation
+                      AND told.model = settled.model AND told.kind = 'decision')
+ ORDER BY evaluated_at, id
+"""  # noqa: S608  nothing but the model's own column names
 
 
 @dataclass(frozen=True)
@@ -84,10 +95,8 @@ def known_models() -> set[str]:
 
 def missing_decisions(signal: Signal, *models: str) -> list[Decision]:
     """The settled decisions of the signal's round that are not on the stream yet, oldest first; of these models, or of all."""
-    published = _published(signal).filter(kind=Kind.DECISION).values("model")
-    settled = Decision.objects.filter(signal=signal, evaluation=signal.evaluation).exclude(status="")
-    named = settled.filter(model__in=models) if models else settled
-    return list(named.exclude(model__in=published).order_by("evaluated_at", "id"))
+    arguments = {"signal": signal.pk, "evaluation": signal.evaluation, "models": list(models) or None}
+    return [made(Decision, row) for row in prepared.rows(_MISSING, arguments)]
 
 
 def has_verdict(signal: Signal) -> bool:
@@ -125,10 +134,7 @@ def _rows(after: int, limit: int, wanted: Filter, until: int) -> list[tuple[Any,
         "event_types": _array(wanted.event_types),
         "sources": _array(wanted.sources),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_READ, arguments)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return prepared.rows(_READ, arguments)
 
 
 def _array(values: Iterable[str] | None) -> list[str] | None:

@@ -9,16 +9,17 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.models.functions import Now
+from django.db import IntegrityError, transaction
 
 from audit.models import DeadLetter
 from audit.services import resolve_requeued
 from core import telemetry
-from core.clock import now
+from core.clock import ZERO, now
 from core.crashpoints import crashpoint
+from core.prepared import rows
 from evaluation import services as judging
 from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, Verdict
@@ -89,8 +90,15 @@ def announce(signal: Signal) -> bool:
 
 def _conclude(signal: Signal) -> bool:
     with transaction.atomic():
-        verdict = judging.conclude(signal)
-        return verdict is not None and _publish_verdict(verdict, signal)
+        drawn = judging.draw(signal)
+        if drawn is None:
+            return False
+        columns: dict[str, Any] = {"evaluated_at": ZERO, "published_at": ZERO, "degraded": drawn.verdict.fallback}
+        if not advance(signal, Status.PUBLISHED, through=(Status.EVALUATED, drawn.details), **columns):
+            return False
+        judging.keep(drawn)
+        _tell(signal, drawn.verdict)
+    return True
 
 
 def _told(published: bool, signal: Signal) -> bool:
@@ -101,13 +109,18 @@ def _told(published: bool, signal: Signal) -> bool:
 
 
 def _publish_verdict(verdict: Verdict, signal: Signal) -> bool:
-    with transaction.atomic(savepoint=False):
-        if not advance(signal, Status.PUBLISHED, published_at=Now()):
+    with transaction.atomic():
+        if not advance(signal, Status.PUBLISHED, published_at=ZERO):
             return False
-        _resolve(signal)
-        _append(signal, [*_missing(signal), *_unheard(signal, verdict_frame(signal, verdict, _setting()))])
-        crashpoint("publish.before_commit")
+        _tell(signal, verdict)
     return True
+
+
+def _tell(signal: Signal, verdict: Verdict) -> None:
+    """The verdict on the stream, and every decision still missing, as the last thing in the transaction that publishes."""
+    _resolve(signal)
+    _append(signal, [*_missing(signal), *_unheard(signal, verdict_frame(signal, verdict, _setting()))])
+    crashpoint("publish.before_commit")
 
 
 def _announce(signal: Signal) -> bool:
@@ -178,9 +191,7 @@ def _append(signal: Signal, frames: Sequence[AnyFrame]) -> None:
 
 def _insert(arguments: Arguments) -> list[int]:
     """The seqs used; none when the log has no head."""
-    with connection.cursor() as cursor:
-        cursor.execute(_APPEND, arguments)
-        return [seq for (seq,) in cursor.fetchall()]
+    return [seq for (seq,) in rows(_APPEND, arguments)]
 
 
 def _appended(head: int, frames: Sequence[AnyFrame]) -> None:

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from audit.services import bury
 from core import telemetry
 from core.errors import Permanent
+from core.prepared import columns, made, row
 from core.retry import PATIENT, Policy, as_known
 from signals.lifecycle import DUE, FIRST_LOOK, advance
 from signals.models import Signal, Status
@@ -27,8 +28,8 @@ UPDATE signals_signal
  WHERE id = %(id)s AND (status = %(status)s) IS TRUE
    AND (lease_until IS NULL OR lease_until < now())
    AND (not_before IS NULL OR not_before <= now())
-RETURNING *
-"""
+RETURNING {columns}
+""".format(columns=", ".join(columns(Signal)))
 
 
 @dataclass
@@ -72,10 +73,10 @@ class SignalClaim:
 
 def claim(event_id: str | UUID, stage: str) -> SignalClaim | None:
     """The signal leased for this stage, or None: not due here, held by another worker, waiting for its retry time, or poison."""
-    arguments = {"id": event_id, "status": DUE[stage], "lease": LEASE}
-    signal = next(iter(Signal.objects.raw(_CLAIM, arguments)), None)
-    if signal is None:
+    found = row(_CLAIM, {"id": event_id, "status": DUE[stage], "lease": LEASE})
+    if found is None:
         return None
+    signal = made(Signal, found)
     held = SignalClaim(signal, stage, signal.attempts)
     if signal.claims > MOST_CLAIMS:
         held.bury(Permanent("worker_lost", f"The work was started {MOST_CLAIMS} times and never ended."))

@@ -9,18 +9,22 @@ published ──▶ enriched                                           (judged a
 
 import json
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Coalesce, Now
-from django.db.models.sql import UpdateQuery
 
 from audit.services import RECORD_EACH
+from core.clock import ZERO
 from core.crashpoints import crashpoint
+from core.prepared import run, stored
 from signals.models import Signal, Status
 
 FIRST_LOOK = timedelta(seconds=5)
+
+Details = dict[str, Any] | None
+# A stage, and what its timeline entry says.
+Told = tuple[Status, Details]
 
 NEXT: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.ENRICHED, Status.REJECTED, Status.DLQ}),
@@ -46,39 +50,55 @@ class ImpossibleMoveError(Exception):
     """The code asked for a move the table does not have."""
 
 
-def advance(signal: Signal, to: Status, *, details: dict[str, Any] | None = None, **columns: Any) -> bool:
-    """Move the signal if it still stands where this worker saw it; the timeline row is written in the same transaction.
+def advance(signal: Signal, to: Status, *, through: Told | None = None, details: Details = None, **columns: Any) -> bool:
+    """Move the signal if it still stands where this worker saw it; the timeline rows are written in the same transaction.
 
     Call it first inside `transaction.atomic()` and write other rows only if it returned True: False means another worker was
-    first. `columns` are set together with the status; a time for the
-    next look may be among them. On success `signal` carries the new status.
+    first. `columns` are set together with the status; for a time, say how long from now (`ZERO`: at once). `through` is a stage
+    in which nothing remains to be done, with its own details: it is on the timeline and never seen. On success `signal` carries
+    the new status.
     """
-    if to not in NEXT[Status(signal.status)]:
-        raise ImpossibleMoveError(f"{signal.status} → {to}")
+    told = [*([through] if through else []), (to, details)]
+    here = Status(signal.status)
+    for there, _ in told:
+        if there not in NEXT[here]:
+            raise ImpossibleMoveError(f"{here} → {there}")
+        here = there
     if not connection.in_atomic_block:
         raise ImpossibleMoveError("advance needs a transaction of its caller")
-    # By its id alone: the index over status looks shorter to PostgreSQL, and after an outage would be read whole (see claims).
-    stands = Signal.objects.alias(stands=Coalesce("status", Value("")))
-    here = stands.filter(pk=signal.pk, stands=signal.status, evaluation=signal.evaluation)
-    if not _moved(here, {"status": to, **_fresh_clockwork(to), **columns}, details):
+    if not _moved(signal, {"status": to, **_fresh_clockwork(to), **columns}, told):
         return False
-    crashpoint(f"advance.{to}")
+    for there, _ in told:
+        crashpoint(f"advance.{there}")
     signal.status = to
     return True
 
 
-def _moved(here: QuerySet[Signal], columns: dict[str, Any], details: dict[str, Any] | None) -> bool:
-    """Update the row and write its timeline entry, in one statement."""
-    query: Any = here.query.chain(UpdateQuery)
-    query.add_update_values(columns)
-    update, values = query.get_compiler(here.db).as_sql()
-    entry = [str(columns["status"]), json.dumps(details or {})]
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH moved AS ({update} RETURNING id) {RECORD_EACH.format(rows='moved')}", [*values, *entry])
-        return bool(cursor.rowcount)
+def _moved(signal: Signal, columns: dict[str, Any], told: list[Told]) -> bool:
+    """Update the row and write its timeline entries, in one statement."""
+    values = [value if isinstance(value, timedelta) else stored(Signal, name, value) for name, value in columns.items()]
+    stands = [signal.pk, signal.status, signal.evaluation]
+    entries = [[str(status) for status, _ in told], [json.dumps(details or {}) for _, details in told]]
+    kinds = ((name, isinstance(value, timedelta)) for name, value in columns.items())
+    return run(_move(*kinds), [*values, *stands, *entries]) > 0
+
+
+@cache
+def _move(*columns: tuple[str, bool]) -> str:
+    """The statement that sets these columns, some of them to a time counted from now.
+
+    It finds the row by its id alone: the index over status looks shorter to PostgreSQL, and after an outage would be read whole
+    (see claims).
+    """
+    sets = ", ".join(f"{name} = statement_timestamp() + %s" if from_now else f"{name} = %s" for name, from_now in columns)
+    return f"""
+WITH moved AS (
+    UPDATE signals_signal SET {sets}
+     WHERE id = %s AND (status = %s) IS TRUE AND evaluation = %s RETURNING id
+) {RECORD_EACH.format(rows="moved")}"""  # noqa: S608  nothing but the model's own column names
 
 
 def _fresh_clockwork(to: Status) -> dict[str, Any]:
     """What the sweep reads: a new stage starts with no lease, no failures, and a first look after five seconds."""
-    owed_at = None if to in SETTLED else Now() if to in UNHEARD else Now() + FIRST_LOOK
-    return {"next_attempt_at": owed_at, "not_before": None, "lease_until": None, "claims": 0, "attempts": 0, "dispatches": 0}
+    owed_in = None if to in SETTLED else ZERO if to in UNHEARD else FIRST_LOOK
+    return {"next_attempt_at": owed_in, "not_before": None, "lease_until": None, "claims": 0, "attempts": 0, "dispatches": 0}

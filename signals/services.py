@@ -6,13 +6,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import NOT_PROVIDED
+from django.db import IntegrityError, transaction
 
 from audit.services import RECORD_EACH
 from core import telemetry
 from core.canonical import canonical, digest
 from core.crashpoints import crashpoint
+from core.prepared import row, stored, written
 from core.problem import Problem
 from signals.lifecycle import FIRST_LOOK
 from signals.models import Signal, Source
@@ -23,16 +23,16 @@ _UNSTORABLE = "The signal could not be stored; send it again."
 
 # Every signal comes through here: one statement in place of a transaction with two, and the unique constraint answers a repeated
 # key without an error. Columns with a default in the database are left to it.
-_WRITTEN = [field for field in Signal._meta.concrete_fields if field.db_default is NOT_PROVIDED and field.name != "next_attempt_at"]
+_WRITTEN = [name for name in written(Signal) if name != "next_attempt_at"]
 _INSERT = """
 WITH new AS (
-  INSERT INTO signals_signal ({columns}, next_attempt_at) VALUES ({values}, now() + %s * interval '1 second')
+  INSERT INTO signals_signal ({columns}, next_attempt_at) VALUES ({values}, now() + %s)
   ON CONFLICT (caller, idempotency_key) DO NOTHING
   RETURNING id, received_at
 ), told AS ({entry})
 SELECT received_at FROM new
 """.format(  # noqa: S608  nothing but the model's own column names
-    columns=", ".join(field.attname for field in _WRITTEN),
+    columns=", ".join(_WRITTEN),
     values=", ".join(["%s"] * len(_WRITTEN)),
     entry=RECORD_EACH.format(rows="new"),
 )
@@ -79,13 +79,12 @@ def _insert(submission: Submission) -> Signal | None:
         idempotency_key=submission.idempotency_key,
         fingerprint=submission.fingerprint,
     )
-    with nullcontext() if signal.source in _known_sources else _meeting(signal.source), connection.cursor() as cursor:
-        values = [field.get_db_prep_save(getattr(signal, field.attname), connection) for field in _WRITTEN]
-        cursor.execute(_INSERT, [*values, FIRST_LOOK.total_seconds(), "received", json.dumps({"source": signal.source})])
-        row = cursor.fetchone()
-    if row is None:
+    with nullcontext() if signal.source in _known_sources else _meeting(signal.source):
+        values = [stored(Signal, name, getattr(signal, name)) for name in _WRITTEN]
+        new = row(_INSERT, [*values, FIRST_LOOK, ["received"], [json.dumps({"source": signal.source})]])
+    if new is None:
         return None
-    (signal.received_at,) = row
+    (signal.received_at,) = new
     return signal
 
 

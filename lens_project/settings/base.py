@@ -98,8 +98,8 @@ DATABASES = {
         "OPTIONS": {
             **({"pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": _SERVERS.database_pool_wait_s}} if POOL_SIZE else {}),
             "connect_timeout": 3,
-            # A pooler knows no such start; there the role has them (docs/scaling.md).
-            **({} if _SERVERS.database_transaction_pooling else {"options": _TIMEOUTS}),
+            # A pooler knows no such start, there the role has them (docs/scaling.md); nor what was prepared by another client.
+            **({} if _SERVERS.database_transaction_pooling else {"options": _TIMEOUTS, "prepare_threshold": 2}),
         },
     }
 }

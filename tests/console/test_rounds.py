@@ -17,7 +17,7 @@ from django.test import Client
 from access.models import Scope
 from audit.models import DeadLetter, TimelineEntry
 from core.canonical import digest
-from core.clock import now
+from core.clock import ZERO, now
 from core.errors import Permanent
 from enrichment.models import Enrichment
 from evaluation.models import Decision, EvaluationModel, ModelCall, Price, Verdict
@@ -58,7 +58,7 @@ def enriched(make_signal: SignalFactory, rules: EvaluationModel) -> Published:
         signal = make_signal(**changes)
         text = payload(event_id=str(signal.pk))
         with transaction.atomic():
-            assert advance(signal, Status.ENRICHED, expected=["rules"], enriched_at=Now())
+            assert advance(signal, Status.ENRICHED, expected=["rules"], enriched_at=ZERO)
             Enrichment.objects.create(
                 signal=signal,
                 profile="p",

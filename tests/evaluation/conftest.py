@@ -11,10 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from core.canonical import digest
+from core.clock import ZERO
 from enrichment.models import Enrichment
 from evaluation import texts
 from evaluation.clients import CLIENTS
@@ -127,7 +127,7 @@ def enriched(make_signal: Callable[..., Signal]) -> Callable[..., Signal]:
         signal = make_signal(**changes)
         data = text or (payload if signal.opens else closing)(event_id=str(signal.pk))
         with transaction.atomic():
-            assert advance(signal, Status.ENRICHED, expected=list(expected), enriched_at=Now())
+            assert advance(signal, Status.ENRICHED, expected=list(expected), enriched_at=ZERO)
             Enrichment.objects.create(
                 signal=signal,
                 profile="trend_follow_v1",

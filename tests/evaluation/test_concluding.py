@@ -12,7 +12,8 @@ from core.clock import now
 from evaluation import remembered, selectors
 from evaluation.claims import claim
 from evaluation.models import Decision, EvaluationModel, Verdict
-from evaluation.services import conclude, judge
+from evaluation.services import judge
+from publishing.services import conclude
 from signals.models import Signal, Status
 from signals.panel import judges
 from tests.evaluation.test_judging import in_parallel, make_claimable, run
@@ -46,14 +47,14 @@ def test_the_panel_is_the_enabled_models_and_follows_a_change_within_a_second(tw
 def test_the_verdict_waits_for_everyone(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one")
     assert not selectors.look(signal).due
-    assert conclude(signal) is None
+    assert not conclude(signal)
     assert not Verdict.objects.exists()
 
 
 def test_when_all_have_answered_there_is_one_verdict(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one", "two")
     assert selectors.look(signal).complete
-    assert conclude(signal) is not None
+    assert conclude(signal)
     verdict = Verdict.objects.get()
     assert (verdict.decision, verdict.policy, verdict.fallback, verdict.disagreement, verdict.reason) == (
         "FOLLOW_ENTER",
@@ -68,7 +69,7 @@ def test_when_all_have_answered_there_is_one_verdict(two_judges: None, enriched:
         {"model": name, "decision": "FOLLOW_ENTER", "confidence": confidence, "status": "ok"} for name in ("one", "two")
     ]
     stored = Signal.objects.get(pk=signal.pk)
-    assert stored.status == signal.status == Status.EVALUATED
+    assert stored.status == signal.status == Status.PUBLISHED
     assert stored.evaluated_at is not None
     assert TimelineEntry.objects.get(event_id=signal.pk, status="evaluated").details["decision"] == "FOLLOW_ENTER"
 
@@ -76,16 +77,16 @@ def test_when_all_have_answered_there_is_one_verdict(two_judges: None, enriched:
 @pytest.mark.parametrize(("policy", "drawn"), [("quorum:2", "FOLLOW_ENTER"), ("quorum:3", "IGNORE")])
 def test_the_policy_is_the_installations(settings: Any, two_judges: None, enriched: Enriched, policy: str, drawn: str) -> None:
     settings.LENS = settings.LENS.model_copy(update={"consensus": policy})
-    verdict = conclude(judged(enriched("one", "two"), "one", "two"))
-    assert verdict is not None
+    assert conclude(judged(enriched("one", "two"), "one", "two"))
+    verdict = Verdict.objects.get()
     assert (verdict.policy, verdict.decision) == (policy, drawn)
 
 
 def test_concluding_twice_or_at_once_gives_one_verdict(two_judges: None, enriched: Enriched) -> None:
     signal = judged(enriched("one", "two"), "one", "two")
     results = in_parallel(4, lambda: conclude(Signal.objects.get(pk=signal.pk)))
-    assert sum(verdict is not None for verdict in results) == 1
-    assert conclude(Signal.objects.get(pk=signal.pk)) is None
+    assert sum(results) == 1
+    assert not conclude(Signal.objects.get(pk=signal.pk))
     assert Verdict.objects.count() == 1
 
 
@@ -95,7 +96,7 @@ def test_a_panel_without_judges_gives_the_fallback(enriched: Enriched) -> None:
         (enriched(event_type="CLOSE_SIGNAL", signal_direction="close_long"), "FOLLOW_EXIT"),
     ):
         assert selectors.look(signal).due
-        assert conclude(signal) is not None
+        assert conclude(signal)
         verdict = Verdict.objects.get(signal=signal)
         assert (verdict.decision, verdict.fallback, verdict.reason, verdict.votes) == (safe, True, "no_models", [])
 
@@ -107,7 +108,7 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
     assert hanging is not None
     Decision.objects.filter(signal=signal).update(claimed_at=Now() - timedelta(seconds=46))
     assert selectors.look(signal).due
-    assert conclude(signal) is not None
+    assert conclude(signal)
     rows = {row.model: row for row in Decision.objects.filter(signal=signal)}
     assert {name: row.status for name, row in rows.items()} == {"one": "ok", "two": "timeout", "three": "timeout"}
     assert (rows["three"].decision, rows["three"].fallback, rows["three"].confidence) == ("IGNORE", True, None)
@@ -122,7 +123,7 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
 def test_an_open_past_its_usefulness_is_due_even_if_nobody_was_asked(two_judges: None, enriched: Enriched) -> None:
     signal = enriched("one", ts_utc=now() - timedelta(seconds=301))
     assert selectors.look(signal).deadline == selectors.valid_until(signal)
-    assert conclude(signal) is not None
+    assert conclude(signal)
     assert Verdict.objects.get().reason == "no_answers"
 
 

@@ -13,10 +13,10 @@ from evaluation.fallbacks import fallback_of
 from evaluation.models import Decision, EvaluationModel, Verdict
 from evaluation.schemas import ENTER, WORDS
 from evaluation.selectors import forget_registry
-from evaluation.services import conclude, judge
+from evaluation.services import judge
 from evaluation.verification import verify
 from publishing.models import Frame
-from publishing.services import announce
+from publishing.services import announce, conclude
 from signals.lifecycle import advance
 from signals.models import ExitWord, Signal, Source, Status
 from signals.stage import stage
@@ -51,9 +51,9 @@ def test_a_model_that_fails_says_the_source_s_word_and_so_does_the_verdict(
     signal = enriched("chatgpt", **CLOSING)
     run(str(signal.pk), "chatgpt")
     row = Decision.objects.get()
-    verdict = conclude(signal)
+    assert conclude(signal)
+    verdict = Verdict.objects.get()
     assert (row.decision, row.fallback, row.confidence) == ("HOLD", True, None)
-    assert verdict is not None
     assert (verdict.decision, verdict.fallback, verdict.reason) == ("HOLD", True, "no_answers")
     assert verify(row) is None
     holds("FOLLOW_EXIT")
@@ -70,7 +70,7 @@ def test_an_answer_that_is_none_says_it_too(register: Register, enriched: Enrich
 
 def test_nobody_expected_is_the_source_s_word(enriched: Enriched) -> None:
     holds()
-    assert conclude(enriched(**CLOSING)) is not None
+    assert conclude(enriched(**CLOSING))
     assert (Verdict.objects.get().decision, Verdict.objects.get().reason) == ("HOLD", "no_models")
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from core.canonical import digest
+from core.clock import ZERO
 from enrichment.models import Enrichment
 from evaluation.models import EvaluationModel
 from evaluation.selectors import forget_registry
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Claim; begin, lock, settle, append the frame, commit.
 PER_ANSWER = 6
-# Begin, lock, look, move, the verdict, move, frames still missing, append, commit.
-PER_VERDICT = 9
+# Begin, lock, look, both moves, the verdict, frames still missing, append, commit.
+PER_VERDICT = 8
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def enriched(make_signal: Callable[..., Signal]) -> Callable[[], Signal]:
         text = payload(event_id=str(signal.pk))
         frozen: dict[str, Any] = {"profile": "p", "provider": "sandbox", "payload": text, "payload_hash": digest(text)}
         with transaction.atomic():
-            assert advance(signal, Status.ENRICHED, expected=["one", "two"], enriched_at=Now())
+            assert advance(signal, Status.ENRICHED, expected=["one", "two"], enriched_at=ZERO)
             Enrichment.objects.create(signal=signal, quality_flags=NO_FLAGS, quality_score=1.0, duration_ms=1, **frozen)
         return signal
 

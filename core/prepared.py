@@ -1,0 +1,95 @@
+"""Statements that every signal runs: the server plans each once for a connection, instead of anew at every call.
+
+Django quotes arguments into the text itself, so that to PostgreSQL each call is a statement it has never seen. Here they travel
+beside it, and after a call or two (`prepare_threshold`) a statement is prepared where the database allows it.
+
+A statement that returns rows names their columns: a plan for `*` fails once a migration has added one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.models import NOT_PROVIDED, AutoField, Model
+
+M = TypeVar("M", bound=Model)
+
+Arguments = Sequence[Any] | Mapping[str, Any]
+
+
+def run(sql: str, arguments: Arguments) -> int:
+    """How many rows a statement wrote. Raises Django's database errors, as everything here does."""
+    with _cursor() as cursor:
+        cursor.execute(sql, arguments)
+        return int(cursor.rowcount)
+
+
+def row(sql: str, arguments: Arguments) -> Any:
+    """The first row, a tuple; None when there is none."""
+    with _cursor() as cursor:
+        cursor.execute(sql, arguments)
+        return cursor.fetchone()
+
+
+def rows(sql: str, arguments: Arguments) -> list[tuple[Any, ...]]:
+    """All rows."""
+    with _cursor() as cursor:
+        cursor.execute(sql, arguments)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def insert(new: Model) -> None:
+    """Store a new row; the columns that the database fills by itself are left to it."""
+    model = type(new)
+    run(_insertion(model), [stored(model, name, getattr(new, name)) for name in written(model)])
+
+
+def columns(model: type[Model]) -> list[str]:
+    """The names of a table's columns, in the order in which `made` expects them."""
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+def made(model: type[M], found: Sequence[Any]) -> M:
+    """An instance from a row that begins with the table's `columns`."""
+    names = columns(model)
+    values = list(found[: len(names)])
+    for place, convert in _converters(model):
+        values[place] = convert(values[place], None, connection)
+    return model.from_db(connection.alias, names, values)
+
+
+@cache
+def written(model: type[Model]) -> list[str]:
+    """The columns an insert names: all but those the database fills by itself."""
+    fields: list[Any] = list(model._meta.concrete_fields)
+    return [field.attname for field in fields if field.db_default is NOT_PROVIDED and not isinstance(field, AutoField)]
+
+
+def stored(model: type[Model], name: str, value: Any) -> Any:
+    """A field's value as its column takes it."""
+    field: Any = model._meta.get_field(name)
+    return field.get_db_prep_save(value, connection)
+
+
+def _cursor() -> Any:
+    """As Django makes one, but bound by the server."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        bound: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+        return connection.make_debug_cursor(bound) if connection.queries_logged else connection.make_cursor(bound)
+
+
+@cache
+def _insertion(model: type[Model]) -> str:
+    names = written(model)
+    return f"INSERT INTO {model._meta.db_table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608  our names
+
+
+@cache
+def _converters(model: type[Model]) -> list[tuple[int, Callable[..., Any]]]:
+    fields = enumerate(model._meta.concrete_fields)
+    return [(place, field.from_db_value) for place, field in fields if hasattr(field, "from_db_value")]
