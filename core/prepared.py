@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.backends.postgresql.base import ServerBindingCursor
-from django.db.models import NOT_PROVIDED, AutoField, Model
+from django.db.models import AutoField, Model
+from django.db.models.expressions import DatabaseDefault
 
 M = TypeVar("M", bound=Model)
 
@@ -42,9 +43,9 @@ def rows(sql: str, arguments: Arguments) -> list[tuple[Any, ...]]:
 
 
 def insert(new: Model) -> None:
-    """Store a new row; the columns that the database fills by itself are left to it."""
-    model = type(new)
-    run(_insertion(model), [stored(model, name, getattr(new, name)) for name in written(model)])
+    """Store a new row; the columns left to the database are not named."""
+    names = written(new)
+    run(_insertion(type(new), *names), [stored(type(new), name, getattr(new, name)) for name in names])
 
 
 def columns(model: type[Model]) -> list[str]:
@@ -61,11 +62,11 @@ def made(model: type[M], found: Sequence[Any]) -> M:
     return model.from_db(connection.alias, names, values)
 
 
-@cache
-def written(model: type[Model]) -> list[str]:
-    """The columns an insert names: all but those the database fills by itself."""
-    fields: list[Any] = list(model._meta.concrete_fields)
-    return [field.attname for field in fields if field.db_default is NOT_PROVIDED and not isinstance(field, AutoField)]
+def written(new: Model) -> list[str]:
+    """The columns an insert of this row names: all but those the database fills by itself."""
+    fields: list[Any] = list(new._meta.concrete_fields)
+    own = [field.attname for field in fields if not isinstance(field, AutoField)]
+    return [name for name in own if not isinstance(getattr(new, name), DatabaseDefault)]
 
 
 def stored(model: type[Model], name: str, value: Any) -> Any:
@@ -84,8 +85,7 @@ def _cursor() -> Any:
 
 
 @cache
-def _insertion(model: type[Model]) -> str:
-    names = written(model)
+def _insertion(model: type[Model], *names: str) -> str:
     return f"INSERT INTO {model._meta.db_table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608  our names
 
 

@@ -23,7 +23,7 @@ _UNSTORABLE = "The signal could not be stored; send it again."
 
 # Every signal comes through here: one statement in place of a transaction with two, and the unique constraint answers a repeated
 # key without an error. Columns with a default in the database are left to it.
-_WRITTEN = [name for name in written(Signal) if name != "next_attempt_at"]
+_WRITTEN = [name for name in written(Signal()) if name != "next_attempt_at"]
 _INSERT = """
 WITH new AS (
   INSERT INTO signals_signal ({columns}, next_attempt_at) VALUES ({values}, now() + %s)

@@ -157,7 +157,7 @@ CELLS = [
     Cell("venue 500", venue(kind="status", status=500)),
     Cell("venue hangs", venue(kind="hang")),
     Cell("venue malformed", venue(kind="body", body="{not json"), to_dlq=True),
-    Cell("venue wrong coin", scripted("exchange", "data", [{"coin": "BTC", "fault": "wrong_coin"}]), to_dlq=True),
+    Cell("venue wrong coin", scripted("exchange", "data", {"coin": "BTC", "fault": "wrong_coin"}), to_dlq=True),
     Cell("one model 429", model("errors", preset="rate_limit", retry_after="1", **_TWO)),
     Cell("one model hangs", scripted("llm", "faults", [{"kind": "hang", **_TWO}]), 2),
     Cell("all models 500", model("errors", preset="server_error")),
