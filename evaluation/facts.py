@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -78,6 +78,11 @@ class Facts:
         return next((found for path in paths if (found := number(self.at(path))) is not None), None)
 
     @cached_property
+    def leaves(self) -> list[tuple[str, Any]]:
+        """Every value that holds no others, with its dotted path."""
+        return list(_leaves(self.data))
+
+    @cached_property
     def event_type(self) -> str:
         """OPEN_SIGNAL or CLOSE_SIGNAL."""
         return str(self.at("event_type"))
@@ -140,6 +145,17 @@ def read(payload: str) -> Facts:
     if not isinstance(data, dict):
         raise ValueError("a payload is a JSON object")  # noqa: TRY004  the text is at fault, not the caller's type
     return Facts(data)
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping):
+        for name, member in node.items():
+            yield from _leaves(member, f"{path}.{name}" if path else str(name))
+    elif isinstance(node, list):
+        for place, member in enumerate(node):
+            yield from _leaves(member, f"{path}.{place}")
+    else:
+        yield path, node
 
 
 def _minutes(interval: str) -> int:

@@ -4,10 +4,8 @@ A number is grounded when the payload's, rounded to the decimals cited, is the s
 (`1h.rsi_14`, `rsi_14`); then any field that ends so may hold the number.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from evaluation.facts import Facts, number
 from evaluation.schemas import Answer, Evidence
@@ -41,7 +39,7 @@ def ground(answer: Answer, facts: Facts) -> Grounding:
 
 def _fault(item: Evidence, facts: Facts) -> str | None:
     cited = number(item.value)
-    found = [value for path, value in _leaves(facts.data) if path == item.field or path.endswith(f".{item.field}")]
+    found = [value for path, value in facts.leaves if path == item.field or path.endswith(f".{item.field}")]
     if cited is None or any(_same(cited, number(value)) for value in found):
         return None
     if not found:
@@ -54,14 +52,3 @@ def _same(cited: Decimal, held: Decimal | None) -> bool:
     if abs(cited.adjusted()) > _FARTHEST:
         return False
     return held is not None and isinstance(exponent, int) and abs(held - cited) <= Decimal(5).scaleb(min(exponent, 0) - 1)
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping):
-        for name, member in node.items():
-            yield from _leaves(member, f"{path}.{name}" if path else str(name))
-    elif isinstance(node, list):
-        for place, member in enumerate(node):
-            yield from _leaves(member, f"{path}.{place}")
-    else:
-        yield path, node

@@ -27,7 +27,9 @@ _SEEN = (
     "confidence",
     "fallback",
 )
-_LOOK = f"SELECT {', '.join(_SEEN)}, statement_timestamp() FROM evaluation_decision WHERE signal_id = ANY(%s)"  # noqa: S608  ours
+# For how many the second is asked differs, and so does its plan: what every signal asks is a statement of its own.
+_LOOK = f"SELECT {', '.join(_SEEN)}, statement_timestamp() FROM evaluation_decision WHERE signal_id = %s"  # noqa: S608  ours
+_LOOKS = _LOOK.replace("= %s", "= ANY(%s)")
 
 
 def _models() -> dict[str, EvaluationModel]:
@@ -151,18 +153,20 @@ class Round:
 
 def look(signal: Signal) -> Round:
     """The round as it stands. One query."""
-    return looks([signal])[signal.pk]
+    return _round(signal, rows(_LOOK, [signal.pk]))
 
 
 def looks(signals: Iterable[Signal]) -> dict[UUID, Round]:
     """The rounds of all these signals as they stand, by the signal's id. One query."""
     wanted = {signal.pk: signal for signal in signals}
-    found: dict[UUID, list[dict[str, Any]]] = {pk: [] for pk in wanted}
-    clock = now()
-    if wanted:
-        for values in rows(_LOOK, [list(wanted)]):
-            row = dict(zip(_SEEN, values, strict=False))
-            clock = values[-1]
-            if row["evaluation"] == wanted[row["signal_id"]].evaluation:
-                found[row["signal_id"]].append(row)
-    return {pk: Round(signal, found[pk], clock) for pk, signal in wanted.items()}
+    found: dict[UUID, list[tuple[Any, ...]]] = {pk: [] for pk in wanted}
+    for row in rows(_LOOKS, [list(wanted)]) if wanted else []:
+        found[row[0]].append(row)
+    return {pk: _round(signal, found[pk]) for pk, signal in wanted.items()}
+
+
+def _round(signal: Signal, found: Sequence[tuple[Any, ...]]) -> Round:
+    """The rows of its present round, among those of all its rounds."""
+    named = [dict(zip(_SEEN, row, strict=False)) for row in found]
+    clock = found[-1][-1] if found else now()
+    return Round(signal, [row for row in named if row["evaluation"] == signal.evaluation], clock)

@@ -149,7 +149,8 @@ def draw(signal: Signal) -> Drawn | None:
 def keep(drawn: Drawn) -> None:
     """Store a verdict, in the transaction that drew it and moved its signal; those still silent become `timeout`."""
     verdict = drawn.verdict
-    _give_up_on(drawn.seen)
+    if not drawn.seen.complete:
+        _give_up_on(drawn.seen)
     insert(verdict)
     if verdict.fallback:
         transaction.on_commit(partial(_degraded, verdict.reason), robust=True)
