@@ -26,7 +26,7 @@ from bench.report import SECTIONS, report
 from console.load import Run, drive, quantile
 from sandbox.stack import Stack
 
-OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "beat", "postgres", "redis")
+OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "webhooks", "beat", "postgres", "redis")
 THEIRS = ("exchange", "llm")
 E2E_AIM_MS, CPU_AIM_S = 6_000.0, 25.0
 STANDARD = [(rate, latency) for latency in (0.0, 1.0) for rate in (1.0, 10.0, 30.0, 60.0)]

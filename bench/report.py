@@ -28,7 +28,7 @@ HEAD = """# Performance
 
 Written by `make bench`; one section alone by `python -m bench --report --only fanout`. Everything runs on one machine: the product,
 PostgreSQL, the broker, the simulated venue and models, and the load itself. Figures are printed and never asserted; an aim is what
-they are held against by people.
+they are held against by people. Where the time goes, what was taken away and what the floor is: [Where the time goes](costs.md).
 """
 
 
