@@ -88,10 +88,15 @@ def state(model: str) -> Breaker:
     return _breakers().get(model, CLOSED)
 
 
-def lets_through(model: str, lease: timedelta) -> bool:
-    """Whether this call may be made now; with the breaker open, only the one call that finds out whether to close it."""
+def lets_through(model: str) -> bool:
+    """Whether a call may be thought of: the breaker is closed, or open for long enough that one may find out."""
     breaker = state(model)
-    return not breaker.open or (breaker.rested and _may_probe(model, lease))
+    return not breaker.open or breaker.rested
+
+
+def gives_turn(model: str, lease: timedelta) -> bool:
+    """Whether this call may be made now; with the breaker open, only the one that finds out. Ask last: a turn is to be used."""
+    return not state(model).open or _may_probe(model, lease)
 
 
 def failed(model: str, error: LensError) -> None:

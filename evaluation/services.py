@@ -39,6 +39,8 @@ def judge(held: EvaluationClaim) -> None:
     try:
         model = _judge_on_duty(held)
         with admitted(model, held.lease.token, lease_for(model)):
+            if not breakers.gives_turn(model.name, lease_for(model)):
+                raise _left_alone(model)
             outcome = _opinion(held, model)
     except BusyError as busy:
         held.wait(busy.after, Transient("rate_limited", "The limits set for this model left no room for the call."))
@@ -60,9 +62,13 @@ def _judge_on_duty(held: EvaluationClaim) -> EvaluationModel:
         raise _Hindrance("model_disabled", "The model was disabled or removed after the signal was enriched.")
     if held.left_s <= 0:
         raise _Hindrance("timeout", "The time for answers was over before this model could be asked.")
-    if not breakers.lets_through(held.model.name, lease_for(held.model)):
-        raise _Hindrance("breaker_open", f"Not asked: its latest calls failed ({breakers.state(held.model.name).cause}).")
+    if not breakers.lets_through(held.model.name):
+        raise _left_alone(held.model)
     return held.model
+
+
+def _left_alone(model: EvaluationModel) -> _Hindrance:
+    return _Hindrance("breaker_open", f"Not asked: its latest calls failed ({breakers.state(model.name).cause}).")
 
 
 def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:

@@ -13,3 +13,10 @@ def ensure_head() -> bool:
     """Make the head row if it is missing; True when it was. A log without its head goes on after the frames it has."""
     newest = Frame.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
     return StreamHead.objects.get_or_create(id=1, defaults={"epoch": new_epoch(), "last_seq": newest})[1]
+
+
+def renew() -> str:
+    """Give the log a new identity: whoever knew the old one is told to start anew. Frames keep the one they were told under."""
+    epoch = new_epoch()
+    StreamHead.objects.update(epoch=epoch)
+    return epoch

@@ -17,7 +17,8 @@ from console import retention
 from core.clock import now
 from core.ids import uuid7
 from evaluation.models import Decision, EvaluationModel
-from publishing.models import Frame, Receipt
+from publishing.models import Frame, Receipt, StreamHead
+from publishing.selectors import read
 from signals.models import Signal, Status
 from tests.conftest import SignalFactory
 
@@ -157,3 +158,15 @@ def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(make_signal: SignalFa
     assert "NOBODY_API_KEY" in found["models"]["seen"]
     assert (found["stalled"]["state"], "resume_stalled" in found["stalled"]["mend"]) == ("wrong", True)
     assert [one["name"] for one in found.values() if one["state"] != "ok" and not one["mend"]] == []
+
+
+def test_a_restored_log_gets_a_new_identity_and_keeps_its_frames(judged: Callable[..., Signal]) -> None:
+    judged()
+    told, head = list(Frame.objects.order_by("seq").values_list("seq", "epoch")), StreamHead.objects.get()
+    assert told
+    looked = run("new_epoch", "--dry-run")
+    assert (looked["epoch"], looked["head_seq"]) == (head.epoch, head.last_seq)
+    renewed = run("new_epoch", "--yes")
+    assert renewed["before"] == head.epoch != renewed["epoch"] == StreamHead.objects.get().epoch
+    assert list(Frame.objects.order_by("seq").values_list("seq", "epoch")) == told
+    assert read(after=0, limit=1).log.epoch == renewed["epoch"]

@@ -8,7 +8,9 @@ import pytest
 from django.db.models.functions import Now
 from prometheus_client import REGISTRY
 
+from core.ids import uuid7
 from evaluation import breakers
+from evaluation.admission import admitted
 from evaluation.models import Breaker, EvaluationModel
 from evaluation.selectors import forget_registry
 from signals.models import Signal
@@ -89,7 +91,8 @@ def test_a_closed_breaker_costs_no_statement(register: Register, django_assert_n
     register()
     breakers.state("chatgpt")
     with django_assert_num_queries(0):
-        assert breakers.lets_through("chatgpt", timedelta(seconds=5))
+        assert breakers.lets_through("chatgpt")
+        assert breakers.gives_turn("chatgpt", timedelta(seconds=5))
 
 
 def test_after_its_rest_one_call_of_many_finds_out(register: Register, enriched: Enriched, simulator: Simulator) -> None:
@@ -115,6 +118,23 @@ def test_a_probe_that_fails_keeps_it_open_for_another_rest(register: Register, e
     run(str(enriched("chatgpt").pk), "chatgpt")
     forget_registry()
     assert breakers.state("chatgpt") == breakers.Breaker(open=True, rested=False, cause="auth_failed")
+
+
+def test_a_call_that_finds_no_room_leaves_the_turn_to_the_next(
+    register: Register, enriched: Enriched, simulator: Simulator
+) -> None:
+    register(max_in_flight=1)
+    simulator.script("errors", {"preset": "auth", "times": 1})
+    run(str(enriched("chatgpt").pk), "chatgpt")
+    rest_is_over()
+    waiting = enriched("chatgpt")
+    with admitted(EvaluationModel.objects.get(), uuid7(), timedelta(seconds=5)):
+        run(str(waiting.pk), "chatgpt")
+    assert decision(waiting).status == ""
+    signal = enriched("chatgpt")
+    run(str(signal.pk), "chatgpt")
+    assert decision(signal).status == "ok"
+    assert not is_open()
 
 
 def test_one_models_breaker_is_its_own(register: Register, enriched: Enriched, simulator: Simulator) -> None:
