@@ -1,4 +1,4 @@
-"""Eight cells of the matrix and three quarters of a minute of random kills: `pytest -m long`. `make faults` runs all, longer."""
+"""Eight cells of the matrix and three quarters of a minute of random kills; `make faults` runs all, longer."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.faults.cells import NAMED
 from tests.faults.runs import run_cell, run_chaos, three_models
 from tests.stack import Lens
 
-pytestmark = [pytest.mark.stack, pytest.mark.long]
+pytestmark = pytest.mark.stack
 
 EIGHT = [
     "kill -9 worker-evaluate",
