@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Q, TextField, Value
+from django.db.models.functions import Cast, Coalesce, Concat, Now
 
 from access.models import ApiKey, Scope
 from access.windows import INHERITED, Limits
@@ -143,6 +143,13 @@ def authenticate(text: str) -> Caller | None:
         caller = _look_up(text, digest)
         _recent.put(digest, caller)
     return caller
+
+
+def key_names(callers: Iterable[str]) -> dict[str, str]:
+    """What the keys behind these callers are called, of a line of rotations the newest; peers and keys that are gone have none."""
+    line = Cast(Coalesce("family", "id"), TextField())
+    keys = ApiKey.objects.annotate(caller=Concat(Value("key:"), line, output_field=TextField()))
+    return dict(keys.filter(caller__in=frozenset(callers)).order_by("created_at").values_list("caller", "name"))
 
 
 def _look_up(text: str, digest: str) -> Caller | None:

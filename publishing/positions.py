@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from access.services import key_names
 from publishing import selectors
 from publishing.models import Position
 from publishing.operations import RefusedError, Since
@@ -27,9 +28,13 @@ SELECT caller, name, epoch, seq, now()
 
 @dataclass(frozen=True)
 class Lag:
-    """How far a reader is behind the head, in frames of any kind; None where its position is in a log that is no more."""
+    """How far a reader is behind the head, in frames of any kind; None where its position is in a log that is no more.
+
+    `key` is what the caller's key is called, or the caller itself where it has none.
+    """
 
     caller: str
+    key: str
     name: str
     seq: int
     behind: int | None
@@ -60,8 +65,17 @@ def keep(marks: Mapping[Reader, Since]) -> None:
 def lags() -> list[Lag]:
     """Every reader, the one furthest behind first."""
     log = selectors.log()
+    places = list(Position.objects.all())
+    keys = key_names(place.caller for place in places)
     found = [
-        Lag(kept.caller, kept.name, kept.seq, log.head - kept.seq if kept.epoch == log.epoch else None, kept.updated_at)
-        for kept in Position.objects.all()
+        Lag(
+            caller=place.caller,
+            key=keys.get(place.caller, place.caller),
+            name=place.name,
+            seq=place.seq,
+            behind=log.head - place.seq if place.epoch == log.epoch else None,
+            updated_at=place.updated_at,
+        )
+        for place in places
     ]
     return sorted(found, key=lambda lag: -1 if lag.behind is None else lag.behind, reverse=True)

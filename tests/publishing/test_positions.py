@@ -1,11 +1,14 @@
 """Durable consumers: a name, a place kept by acknowledgement, and a lag to look at."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
 
+from access.models import Scope
+from access.services import create_key, rotate_key
 from publishing import positions
 from publishing.models import Position, StreamHead
 from publishing.operations import Since
@@ -120,3 +123,13 @@ async def test_the_lag_shows_who_is_behind_and_by_how_much() -> None:
     assert [(lag.name, lag.behind) for lag in lags] == [("slow", 4), ("quick", 0), ("lost", None)]
     await in_database(positions.keep, {("key:a", "slow"): Since(seq=0, epoch=epoch)})
     assert (await in_database(positions.lags))[0].seq == 1
+
+
+async def test_the_lag_names_the_key_behind_a_caller_however_often_it_was_rotated() -> None:
+    epoch = (await in_database(StreamHead.objects.get)).epoch
+    first, _ = await in_database(create_key, "desk 7", [str(Scope.DECISIONS_READ)])
+    newest, _ = await in_database(rotate_key, str(first.pk), timedelta(hours=1))
+    caller = f"key:{newest.family}"
+    place, peer = Since(seq=0, epoch=epoch), "peer:10.0.0.1"
+    await in_database(positions.keep, {(caller, "exec"): place, (peer, "exec"): place})
+    assert {lag.caller: lag.key for lag in await in_database(positions.lags)} == {caller: "desk 7", peer: peer}
