@@ -18,10 +18,7 @@ from tests.stack import Lens
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 COLUMNS = [field.name for field in fields(Account)]
-INTRODUCTION = """---
-orphan: true
----
-# The fault matrix
+INTRODUCTION = """# The fault matrix
 
 Each row is one fault struck in the middle of {signals} signals at 5/s with three models, on one machine, through the launcher's
 own processes; written by `make faults` on {at}. These must be 0: *stuck* (signals that did not come to an end within 60 s), *lost*

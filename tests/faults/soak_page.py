@@ -20,10 +20,7 @@ PICTURES = {
     "lag": "Age of the oldest signal not finished, s",
 }
 COUNTED = ("accepted", "published", "rejected", "dlq", "stuck", "lost", "doubled", "gaps", "overpaid", "unacknowledged", "repeats")
-INTRODUCTION = """---
-orphan: true
----
-# Soak
+INTRODUCTION = """# Soak
 
 {minutes} minutes at {rate:g} signals/s with three models and a fault struck at random in the middle of every minute, on one
 machine, through the launcher's own processes; written by `make soak` on {at}. The columns are those of `make faults`: *stuck*,
