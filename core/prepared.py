@@ -3,14 +3,16 @@
 Django quotes arguments into the text itself, so that to PostgreSQL each call is a statement it has never seen. Here they travel
 beside it, and after a call or two (`prepare_threshold`) a statement is prepared where the database allows it.
 
-A statement that returns rows names their columns: a plan for `*` fails once a migration has added one.
+A kept plan fails once a migration has changed what its statement returns. A statement that returns rows names their columns, so
+that a new one changes nothing; where a type changes, the connection gives up its plans and the statement runs anew. Within a
+transaction it fails as one whose connection was lost, and is tried again with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import NotSupportedError, OperationalError, connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import AutoField, Model
 from django.db.models.expressions import DatabaseDefault
@@ -19,26 +21,22 @@ M = TypeVar("M", bound=Model)
 
 Arguments = Sequence[Any] | Mapping[str, Any]
 
+_OUTDATED = "cached plan must not change result type"
+
 
 def run(sql: str, arguments: Arguments) -> int:
     """How many rows a statement wrote. Raises Django's database errors, as everything here does."""
-    with _cursor() as cursor:
-        cursor.execute(sql, arguments)
-        return int(cursor.rowcount)
+    return int(_executed(sql, arguments, lambda cursor: cursor.rowcount))
 
 
 def row(sql: str, arguments: Arguments) -> Any:
     """The first row, a tuple; None when there is none."""
-    with _cursor() as cursor:
-        cursor.execute(sql, arguments)
-        return cursor.fetchone()
+    return _executed(sql, arguments, lambda cursor: cursor.fetchone())
 
 
 def rows(sql: str, arguments: Arguments) -> list[tuple[Any, ...]]:
     """All rows."""
-    with _cursor() as cursor:
-        cursor.execute(sql, arguments)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
+    found: list[tuple[Any, ...]] = _executed(sql, arguments, lambda cursor: cursor.fetchall())
     return found
 
 
@@ -73,6 +71,26 @@ def stored(model: type[Model], name: str, value: Any) -> Any:
     """A field's value as its column takes it."""
     field: Any = model._meta.get_field(name)
     return field.get_db_prep_save(value, connection)
+
+
+def _executed(sql: str, arguments: Arguments, answer: Callable[[Any], Any]) -> Any:
+    try:
+        return _answered(sql, arguments, answer)
+    except NotSupportedError as error:
+        if not str(error).startswith(_OUTDATED):
+            raise
+        if connection.in_atomic_block:
+            # The rollback gives up every plan of the connection.
+            raise OperationalError(str(error)) from error
+    with connection.cursor() as plain:
+        plain.execute("DEALLOCATE ALL")
+    return _answered(sql, arguments, answer)
+
+
+def _answered(sql: str, arguments: Arguments, answer: Callable[[Any], Any]) -> Any:
+    with _cursor() as cursor:
+        cursor.execute(sql, arguments)
+        return answer(cursor)
 
 
 def _cursor() -> Any:

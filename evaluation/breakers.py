@@ -10,7 +10,7 @@ undone by the statement that settles it.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -31,7 +31,9 @@ _READ = "SELECT model, opened_at IS NOT NULL, opened_at + %s <= now(), cause FRO
 _PROBE = """
 UPDATE evaluation_breaker SET probing_until = now() + %(lease)s
  WHERE model = %(model)s AND opened_at + %(rest)s <= now() AND (probing_until IS NULL OR probing_until < now())
+RETURNING probing_until
 """
+_GIVE_BACK = "UPDATE evaluation_breaker SET probing_until = NULL WHERE model = %s AND probing_until = %s"
 _FAILED = """
 INSERT INTO evaluation_breaker AS breaker (model, failures, opened_at, cause)
 VALUES (%(model)s, 1, CASE WHEN %(lasting)s THEN statement_timestamp() END, %(cause)s)
@@ -52,6 +54,14 @@ class Breaker:
     open: bool
     rested: bool
     cause: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The right to call a model once; with `until`, as the one that finds out for all."""
+
+    model: str
+    until: datetime | None = None
 
 
 CLOSED = Breaker(open=False, rested=False, cause="")
@@ -88,15 +98,20 @@ def state(model: str) -> Breaker:
     return _breakers().get(model, CLOSED)
 
 
-def lets_through(model: str) -> bool:
-    """Whether a call may be thought of: the breaker is closed, or open for long enough that one may find out."""
+def take_turn(model: str, lease: timedelta) -> Turn | None:
+    """The right to call now, or None; with the breaker open, only one call has it, and finds out whether to close it."""
     breaker = state(model)
-    return not breaker.open or breaker.rested
+    if not breaker.open:
+        return Turn(model)
+    until = _probing(model, lease) if breaker.rested else None
+    return None if until is None else Turn(model, until)
 
 
-def gives_turn(model: str, lease: timedelta) -> bool:
-    """Whether this call may be made now; with the breaker open, only the one that finds out. Ask last: a turn is to be used."""
-    return not state(model).open or _may_probe(model, lease)
+def give_back(turn: Turn) -> None:
+    """No call was made after all: the next may find out at once."""
+    if turn.until is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_GIVE_BACK, [turn.model, turn.until])
 
 
 def failed(model: str, error: LensError) -> None:
@@ -115,8 +130,9 @@ def open_models() -> Sequence[str]:
     return sorted(model for model, breaker in _breakers().items() if breaker.open)
 
 
-def _may_probe(model: str, lease: timedelta) -> bool:
+def _probing(model: str, lease: timedelta) -> datetime | None:
     arguments: dict[str, Any] = {"model": model, "lease": lease, "rest": REST}
     with connection.cursor() as cursor:
         cursor.execute(_PROBE, arguments)
-        return bool(cursor.rowcount)
+        found: tuple[datetime] | None = cursor.fetchone()
+    return None if found is None else found[0]

@@ -28,7 +28,9 @@ _SEEN = (
     "fallback",
 )
 # For how many the second is asked differs, and so does its plan: what every signal asks is a statement of its own.
-_LOOK = f"SELECT {', '.join(_SEEN)}, statement_timestamp() FROM evaluation_decision WHERE signal_id = %s"  # noqa: S608  ours
+_LOOK = f"""
+SELECT statement_timestamp(), {", ".join(_SEEN)} FROM (SELECT) AS once LEFT JOIN evaluation_decision ON signal_id = %s ORDER BY id
+"""  # noqa: S608  nothing but names of ours
 _LOOKS = _LOOK.replace("= %s", "= ANY(%s)")
 
 
@@ -95,10 +97,10 @@ def _useful_only_for_a_time(signal: Signal) -> bool:
 
 @dataclass(frozen=True)
 class Round:
-    """The rows of one round, and the database's clock when they were read (this process's when there are none)."""
+    """The rows of one round, and the database's clock when they were read."""
 
     signal: Signal
-    rows: Sequence[dict[str, Any]]
+    rows: list[dict[str, Any]]
     clock: datetime
 
     @property
@@ -153,20 +155,22 @@ class Round:
 
 def look(signal: Signal) -> Round:
     """The round as it stands. One query."""
-    return _round(signal, rows(_LOOK, [signal.pk]))
+    return _rounds([signal], rows(_LOOK, [signal.pk]))[signal.pk]
 
 
 def looks(signals: Iterable[Signal]) -> dict[UUID, Round]:
     """The rounds of all these signals as they stand, by the signal's id. One query."""
-    wanted = {signal.pk: signal for signal in signals}
-    found: dict[UUID, list[tuple[Any, ...]]] = {pk: [] for pk in wanted}
-    for row in rows(_LOOKS, [list(wanted)]) if wanted else []:
-        found[row[0]].append(row)
-    return {pk: _round(signal, found[pk]) for pk, signal in wanted.items()}
+    wanted = list(signals)
+    return _rounds(wanted, rows(_LOOKS, [[signal.pk for signal in wanted]])) if wanted else {}
 
 
-def _round(signal: Signal, found: Sequence[tuple[Any, ...]]) -> Round:
-    """The rows of its present round, among those of all its rounds."""
-    named = [dict(zip(_SEEN, row, strict=False)) for row in found]
-    clock = found[-1][-1] if found else now()
-    return Round(signal, [row for row in named if row["evaluation"] == signal.evaluation], clock)
+def _rounds(signals: Iterable[Signal], found: Sequence[tuple[Any, ...]]) -> dict[UUID, Round]:
+    """The rows of each signal's present round, among those of all its rounds; where there are none, one tells the time alone."""
+    clock = found[0][0]
+    rounds = {signal.pk: Round(signal, [], clock) for signal in signals}
+    for _, *values in found:
+        row = dict(zip(_SEEN, values, strict=True))
+        ours = rounds.get(row["signal_id"])
+        if ours is not None and row["evaluation"] == ours.signal.evaluation:
+            ours.rows.append(row)
+    return rounds

@@ -37,11 +37,7 @@ def judge(held: EvaluationClaim) -> None:
     """Ask the claimed model and settle its decision. Raises the client's errors for the stage to sort; nothing is settled then."""
     crashpoint("evaluate.claimed")
     try:
-        model = _judge_on_duty(held)
-        with admitted(model, held.lease.token, lease_for(model)):
-            if not breakers.gives_turn(model.name, lease_for(model)):
-                raise _left_alone(model)
-            outcome = _opinion(held, model)
+        outcome = _in_turn(held, _judge_on_duty(held))
     except BusyError as busy:
         held.wait(busy.after, Transient("rate_limited", "The limits set for this model left no room for the call."))
         return
@@ -62,13 +58,20 @@ def _judge_on_duty(held: EvaluationClaim) -> EvaluationModel:
         raise _Hindrance("model_disabled", "The model was disabled or removed after the signal was enriched.")
     if held.left_s <= 0:
         raise _Hindrance("timeout", "The time for answers was over before this model could be asked.")
-    if not breakers.lets_through(held.model.name):
-        raise _left_alone(held.model)
     return held.model
 
 
-def _left_alone(model: EvaluationModel) -> _Hindrance:
-    return _Hindrance("breaker_open", f"Not asked: its latest calls failed ({breakers.state(model.name).cause}).")
+def _in_turn(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
+    """The opinion, if the breaker and the model's limits let it be asked for. A turn in which nobody was called goes back."""
+    turn = breakers.take_turn(model.name, lease_for(model))
+    if turn is None:
+        raise _Hindrance("breaker_open", f"Not asked: its latest calls failed ({breakers.state(model.name).cause}).")
+    try:
+        with admitted(model, held.lease.token, lease_for(model)):
+            return _opinion(held, model)
+    finally:
+        if not held.bill.calls:
+            breakers.give_back(turn)
 
 
 def _opinion(held: EvaluationClaim, model: EvaluationModel) -> Outcome:
@@ -152,11 +155,15 @@ def draw(signal: Signal) -> Drawn | None:
     return Drawn(verdict, seen)
 
 
-def keep(drawn: Drawn) -> None:
-    """Store a verdict, in the transaction that drew it and moved its signal; those still silent become `timeout`."""
-    verdict = drawn.verdict
+def give_up(drawn: Drawn) -> None:
+    """The decisions that a verdict did not wait for become `timeout`, in the transaction that drew it."""
     if not drawn.seen.complete:
         _give_up_on(drawn.seen)
+
+
+def keep(drawn: Drawn) -> None:
+    """Store a verdict, in the transaction that drew it and moved its signal."""
+    verdict = drawn.verdict
     insert(verdict)
     if verdict.fallback:
         transaction.on_commit(partial(_degraded, verdict.reason), robust=True)

@@ -1,5 +1,7 @@
 """The log's identity. The row is made with the schema; should it be missing all the same, it is made on first sight."""
 
+from django.db import transaction
+
 from core.ids import uuid7
 from publishing.models import Frame, StreamHead
 
@@ -15,8 +17,14 @@ def ensure_head() -> bool:
     return StreamHead.objects.get_or_create(id=1, defaults={"epoch": new_epoch(), "last_seq": newest})[1]
 
 
-def renew() -> str:
-    """Give the log a new identity: whoever knew the old one is told to start anew. Frames keep the one they were told under."""
-    epoch = new_epoch()
-    StreamHead.objects.update(epoch=epoch)
-    return epoch
+def renew() -> tuple[str, str]:
+    """Give the log a new identity, and return the old and the new: whoever knew the old one is told to start anew.
+
+    Frames keep the one they were told under.
+    """
+    ensure_head()
+    with transaction.atomic():
+        head = StreamHead.objects.select_for_update().get()
+        before, head.epoch = head.epoch, new_epoch()
+        head.save()
+    return before, head.epoch

@@ -93,8 +93,10 @@ def _conclude(signal: Signal) -> bool:
         drawn = judging.draw(signal)
         if drawn is None:
             return False
+        judging.give_up(drawn)
         columns: dict[str, Any] = {"evaluated_at": ZERO, "published_at": ZERO, "degraded": drawn.verdict.fallback}
         if not advance(signal, Status.PUBLISHED, through=(Status.EVALUATED, drawn.details), **columns):
+            transaction.set_rollback(True)
             return False
         judging.keep(drawn)
         _tell(signal, drawn.verdict)

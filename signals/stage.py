@@ -74,9 +74,12 @@ def _claimed(take: Callable[[], C | None]) -> C | None:
 
 
 def _run(work: Callable[[C], None], held: C) -> None:
+    stood = held.signal.status
     try:
         work(held)
     except Exception as error:  # noqa: BLE001  the one place where every error is sorted
+        # A move that was not committed did not happen; one that was is not this claim's any more.
+        held.signal.status = stood
         _write_down(held, error)
 
 

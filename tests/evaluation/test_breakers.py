@@ -91,8 +91,9 @@ def test_a_closed_breaker_costs_no_statement(register: Register, django_assert_n
     register()
     breakers.state("chatgpt")
     with django_assert_num_queries(0):
-        assert breakers.lets_through("chatgpt")
-        assert breakers.gives_turn("chatgpt", timedelta(seconds=5))
+        turn = breakers.take_turn("chatgpt", timedelta(seconds=5))
+        assert turn is not None
+        breakers.give_back(turn)
 
 
 def test_after_its_rest_one_call_of_many_finds_out(register: Register, enriched: Enriched, simulator: Simulator) -> None:
@@ -135,6 +136,23 @@ def test_a_call_that_finds_no_room_leaves_the_turn_to_the_next(
     run(str(signal.pk), "chatgpt")
     assert decision(signal).status == "ok"
     assert not is_open()
+
+
+def test_while_one_finds_out_nobody_waits_for_it(register: Register, enriched: Enriched, simulator: Simulator) -> None:
+    register(max_in_flight=1, calls_per_minute=3)
+    simulator.script("errors", {"preset": "auth", "times": 1})
+    run(str(enriched("chatgpt").pk), "chatgpt")
+    rest_is_over()
+    turn = breakers.take_turn("chatgpt", timedelta(seconds=5))
+    assert turn is not None
+    others = [enriched("chatgpt") for _ in range(4)]
+    for other in others:
+        run(str(other.pk), "chatgpt")
+    assert [decision(other).status for other in others] == ["breaker_open"] * 4
+    breakers.give_back(breakers.Turn("chatgpt", turn.until))
+    signal = enriched("chatgpt")
+    run(str(signal.pk), "chatgpt")
+    assert decision(signal).status == "ok"
 
 
 def test_one_models_breaker_is_its_own(register: Register, enriched: Enriched, simulator: Simulator) -> None:

@@ -114,6 +114,8 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
     assert (rows["three"].decision, rows["three"].fallback, rows["three"].confidence) == ("IGNORE", True, None)
     assert rows["three"].evaluated_at is not None
     assert [vote["status"] for vote in Verdict.objects.get().votes] == ["ok", "timeout", "timeout"]
+    steps = list(TimelineEntry.objects.filter(event_id=signal.pk).order_by("id").values_list("status", flat=True))
+    assert steps[-4:] == ["decision", "decision", "evaluated", "published"]
     judge(hanging)
     assert hanging.settled is False
     assert Decision.objects.get(model="two").status == "timeout"

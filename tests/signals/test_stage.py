@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
 from audit.models import DeadLetter
 from core.errors import Permanent, Rejected, Transient
 from signals.claims import MOST_CLAIMS, SignalClaim, claim
+from signals.lifecycle import advance
 from signals.models import Signal, Status
 from signals.stage import stage
 from tests.conftest import SignalFactory
@@ -116,3 +117,24 @@ def test_work_that_succeeds_leaves_the_verdict_to_the_work(make_signal: SignalFa
     held = work(str(signal.pk))
     assert held is not None
     assert reload(signal).status == Status.QUEUED
+
+
+@stage(lambda event_id: claim(event_id, "enrich"))
+def moving(held: SignalClaim) -> None:
+    with transaction.atomic():
+        advance(held.signal, Status.ENRICHED)
+        raise ERRORS[0]
+
+
+@pytest.mark.parametrize(("error", "stands"), [(OperationalError("gone"), Status.QUEUED), (ValueError("a bug"), Status.DLQ)])
+def test_what_fails_after_a_move_is_sorted_from_where_it_stood(
+    make_signal: SignalFactory, error: Exception, stands: Status
+) -> None:
+    signal = make_signal()
+    ERRORS.append(error)
+    moving(str(signal.pk))
+    row = reload(signal)
+    assert row.status == stands
+    assert (row.claims, row.lease_until) == (0, None)
+    assert row.attempts == (1 if stands == Status.QUEUED else 0)
+    assert DeadLetter.objects.filter(event_id=signal.pk).exists() == (stands == Status.DLQ)

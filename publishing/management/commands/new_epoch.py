@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.commands import HouseCommand
-from publishing.head import ensure_head, renew
+from publishing.head import renew
 from publishing.models import StreamHead
 
 
@@ -14,11 +14,11 @@ class Command(HouseCommand):
     changes = True
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ensure_head()
-        head = StreamHead.objects.get()
+        head = StreamHead.objects.first()
+        before, seq = (head.epoch, head.last_seq) if head else (None, 0)
         renewed = None
-        if self.may(options, f"Make every executor resync? The log ends at seq {head.last_seq}."):
-            renewed = renew()
-        facts = {"epoch": renewed or head.epoch, "before": head.epoch, "head_seq": head.last_seq, "dry_run": options["dry_run"]}
-        done = f"The log is {renewed} now, it was {head.epoch}" if renewed else f"The log stays {head.epoch}"
-        self.answer(options, facts, f"{done}; it ends at seq {head.last_seq}.")
+        if self.may(options, f"Make every executor resync? The log ends at seq {seq}."):
+            before, renewed = renew()
+        facts = {"epoch": renewed or before, "before": before, "head_seq": seq, "dry_run": options["dry_run"]}
+        done = f"The log is {renewed} now, it was {before}" if renewed else f"The log stays {before}"
+        self.answer(options, facts, f"{done}; it ends at seq {seq}.")
