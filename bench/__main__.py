@@ -29,7 +29,12 @@ from sandbox.stack import Stack
 OURS = ("web-0", "ws-0", "worker-evaluate", "worker-core", "webhooks", "beat", "postgres", "redis")
 THEIRS = ("exchange", "llm")
 E2E_AIM_MS, CPU_AIM_S = 6_000.0, 25.0
-STANDARD = [(rate, latency) for latency in (0.0, 1.0) for rate in (1.0, 10.0, 30.0, 60.0)]
+STANDARD = [(rate, latency) for latency in (0.0, 1.0, 3.0) for rate in (1.0, 10.0, 30.0, 40.0, 50.0, 60.0)]
+# At this rate the aims are for what Lens adds to the model's own latency.
+CALM_PER_S, MEDIAN_AIM_MS, P99_AIM_MS = 10.0, 40.0, 200.0
+# A rate is kept up with while the verdict comes within so long of the model's answer; by latency, the rate to be reached.
+KEPT_UP_S = 1.0
+SUSTAINED_AIM = {0.0: 75.0, 1.0: 40.0}
 
 
 # They need no stack; each sets Django up for itself.
@@ -66,22 +71,41 @@ def _with_a_stack(options: argparse.Namespace) -> None:
                 ingest.measure(stack.facts, prices, options.seconds)
                 ingest.against_bare(stack, prices, options.seconds)
                 return
-            for rate, latency in [(options.rate, options.model_latency)] if options.rate else STANDARD:
-                _measure(stack, rate, latency, options.seconds)
+            if options.rate:
+                _measure(stack, options.rate, options.model_latency, options.seconds)
+                return
+            runs = {step: _measure(stack, *step, options.seconds) for step in STANDARD}
+            for latency in sorted({latency for _, latency in runs}):
+                _knee({rate: run for (rate, models), run in runs.items() if models == latency}, latency)
 
 
-def _measure(stack: Stack, rate: float, latency: float, seconds: float) -> None:
+def _knee(runs: dict[float, Run], latency: float) -> None:
+    """How much these models are carried: the highest rate without a backlog, and what comes out when more is offered."""
+    name = f"models {_models(latency)}"
+    steady = [rate for rate, run in runs.items() if quantile(run.latencies, 0.95) <= latency + KEPT_UP_S]
+    figure(f"{name}: highest rate kept up with", max(steady, default=0.0), "signals/s", least=SUSTAINED_AIM.get(latency))
+    most = max(runs)
+    figure(f"{name}: verdicts when {most:g}/s are offered", runs[most].per_second, "signals/s")
+
+
+def _models(latency: float) -> str:
+    return f"{latency:g} s" if latency else "instant"
+
+
+def _measure(stack: Stack, rate: float, latency: float, seconds: float) -> Run:
     httpx2.put(stack.facts["simulators"]["llm"] + "/_control/latency", json={"seconds": latency}).raise_for_status()
     before = _costs(stack)
     run = asyncio.run(drive(stack.facts, rate, seconds))
     time.sleep(1)
     _print(run, rate, latency, _spent(before, _costs(stack)))
+    return run
 
 
 def _print(run: Run, rate: float, latency: float, spent: dict[str, tuple[float, float]]) -> None:
     waits, acks = run.latencies, sorted(run.acknowledged)
     lost = len(run.accepted) - len(run.verdicts)
-    print(f"\n── {rate:g} signals/s, models {'instant' if not latency else f'{latency:g} s'} " + "─" * 40)
+    load = f"{rate:g} signals/s, models {_models(latency)}"
+    print(f"\n── {load} " + "─" * 40)
     print(
         f"planned {run.planned}  accepted {len(run.accepted)}  refused {len(run.refused)}  without verdict {lost}", *run.refused[:1]
     )
@@ -99,8 +123,10 @@ def _print(run: Run, rate: float, latency: float, spent: dict[str, tuple[float, 
         f"PSS {sum(p for _, p in ours):6.1f} MB",
         flush=True,
     )
-    load = f"{rate:g} signals/s, models {'instant' if not latency else f'{latency:g} s'}"
     figure(f"{load}: end to end, p95", quantile(waits, 0.95) * 1000, "ms", E2E_AIM_MS)
+    if rate == CALM_PER_S:
+        figure(f"{load}: beyond the model, p50", (quantile(waits, 0.5) - latency) * 1000, "ms", MEDIAN_AIM_MS)
+        figure(f"{load}: beyond the model, p99", (quantile(waits, 0.99) - latency) * 1000, "ms", P99_AIM_MS)
     figure(f"{load}: CPU per 1 000 signals", sum(c for c, _ in ours) * per_thousand, "s", CPU_AIM_S)
 
 

@@ -30,7 +30,7 @@ from sandbox.plan import ROOT, manage
 from sandbox.stack import Stack
 
 VENDORS = {"gpt": ("openai", "/v1"), "gemini": ("google", ""), "claude": ("anthropic", "")}
-STEPS = ((20.0, 1.0), (30.0, 1.0), (20.0, 3.0), (30.0, 3.0))
+STEPS = ((20.0, 1.0), (30.0, 1.0), (40.0, 1.0), (20.0, 3.0), (30.0, 3.0))
 P95_AIM_MS, IN_FLIGHT_AIM, PSS_AIM_MB = 150.0, 200.0, 300.0
 _WAITS = """
 SELECT extract(epoch FROM d.claimed_at - s.enriched_at), extract(epoch FROM f.created_at - d.claimed_at),
