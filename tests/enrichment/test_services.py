@@ -135,7 +135,8 @@ def test_each_profile_asks_each_question_once_and_is_whole(
     assert stored.profile == profile
     assert {endpoint: sum(coins.values()) for endpoint, coins in venue.requests().items()} == requests
     payload = json.loads(stored.payload)
-    assert "dropped" not in payload
+    # The full profile is as long as a payload may be: at some hours of the market its last levels do not fit.
+    assert set(payload.get("dropped", [])) <= ({"levels beyond 3"} if profile == "full_v1" else set())
     # A history of our own begins with the first snapshot; all else is there at once.
     young = [] if profile == "trend_follow_v1" else ["oi_history_short:1h", "oi_history_short:24h"]
     assert flags(signal) == {"missing_data": young, "stale_data": [], "out_of_range": [], "provider_errors": []}
