@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, TextField, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Now
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from access.models import ApiKey, Scope
 from access.windows import INHERITED, Limits
@@ -147,9 +147,9 @@ def authenticate(text: str) -> Caller | None:
 
 def key_names(callers: Iterable[str]) -> dict[str, str]:
     """What the keys behind these callers are called, of a line of rotations the newest; peers and keys that are gone have none."""
-    line = Cast(Coalesce("family", "id"), TextField())
-    keys = ApiKey.objects.annotate(caller=Concat(Value("key:"), line, output_field=TextField()))
-    return dict(keys.filter(caller__in=frozenset(callers)).order_by("created_at").values_list("caller", "name"))
+    asked = frozenset(callers)
+    keys = ApiKey.objects.only("family", "name").order_by("created_at")
+    return {caller: key.name for key in keys if (caller := _caller(key)) in asked}
 
 
 def _look_up(text: str, digest: str) -> Caller | None:
@@ -159,7 +159,12 @@ def _look_up(text: str, digest: str) -> Caller | None:
         return None
     _touch(key)
     limits = Limits(key.rate_per_minute, key.burst)
-    return Caller(f"key:{key.family or key.pk}", key.name, frozenset(key.scopes), frozenset(key.allowed_sources), limits)
+    return Caller(_caller(key), key.name, frozenset(key.scopes), frozenset(key.allowed_sources), limits)
+
+
+def _caller(key: ApiKey) -> str:
+    """Every key of a line of rotations is the same caller."""
+    return f"key:{key.family or key.pk}"
 
 
 def _live(prefix: str) -> ApiKey | None:

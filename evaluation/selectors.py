@@ -1,5 +1,6 @@
 """Reading the panel and the state of a round. Few queries: the sweep asks for every signal under judgement."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,7 +101,7 @@ class Round:
     """The rows of one round, and the database's clock when they were read."""
 
     signal: Signal
-    rows: list[dict[str, Any]]
+    rows: Sequence[dict[str, Any]]
     clock: datetime
 
     @property
@@ -167,10 +168,8 @@ def looks(signals: Iterable[Signal]) -> dict[UUID, Round]:
 def _rounds(signals: Iterable[Signal], found: Sequence[tuple[Any, ...]]) -> dict[UUID, Round]:
     """The rows of each signal's present round, among those of all its rounds; where there are none, one tells the time alone."""
     clock = found[0][0]
-    rounds = {signal.pk: Round(signal, [], clock) for signal in signals}
+    by_round = defaultdict(list)
     for _, *values in found:
         row = dict(zip(_SEEN, values, strict=True))
-        ours = rounds.get(row["signal_id"])
-        if ours is not None and row["evaluation"] == ours.signal.evaluation:
-            ours.rows.append(row)
-    return rounds
+        by_round[row["signal_id"], row["evaluation"]].append(row)
+    return {signal.pk: Round(signal, by_round[signal.pk, signal.evaluation], clock) for signal in signals}

@@ -155,12 +155,6 @@ def draw(signal: Signal) -> Drawn | None:
     return Drawn(verdict, seen)
 
 
-def give_up(drawn: Drawn) -> None:
-    """The decisions that a verdict did not wait for become `timeout`, in the transaction that drew it."""
-    if not drawn.seen.complete:
-        _give_up_on(drawn.seen)
-
-
 def keep(drawn: Drawn) -> None:
     """Store a verdict, in the transaction that drew it and moved its signal."""
     verdict = drawn.verdict
@@ -190,8 +184,13 @@ def _shown(vote: Vote) -> dict[str, Any]:
     return {"model": vote.model, "decision": vote.decision, "confidence": vote.confidence, "status": vote.status}
 
 
-def _give_up_on(seen: Round) -> None:
-    """Every decision still owed becomes a `timeout`; a worker that comes later finds its row taken."""
+def give_up(seen: Round) -> None:
+    """Every decision that the verdict did not wait for becomes a `timeout`, in the transaction that drew it.
+
+    A worker that comes later finds its row taken.
+    """
+    if seen.complete:
+        return
     signal = seen.signal
     ours = {"signal": signal, "evaluation": signal.evaluation}
     Decision.objects.bulk_create([Decision(**ours, model=model) for model in seen.missing], ignore_conflicts=True)

@@ -26,5 +26,5 @@ def renew() -> tuple[str, str]:
     with transaction.atomic():
         head = StreamHead.objects.select_for_update().get()
         before, head.epoch = head.epoch, new_epoch()
-        head.save()
+        head.save(update_fields=["epoch"])
     return before, head.epoch

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Upper
 
 from core import prepared
 from core.clock import parse_zoned
-from core.prepared import columns, made
 from evaluation.models import Decision, EvaluationModel
 from publishing.frames import Kind, Published
 from publishing.head import ensure_head
@@ -40,15 +39,18 @@ SELECT head.epoch, head.last_seq, COALESCE((SELECT min(seq) - 1 FROM publishing_
  ORDER BY frame.seq
 """
 
-_MISSING = f"""
-SELECT {", ".join(columns(Decision))} FROM evaluation_decision settled
- WHERE signal_id = %(signal)s AND evaluation = %(evaluation)s AND status <> ''
-   AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s))
-   AND NOT EXISTS (SELECT FROM publishing_frame told
-                    WHERE told.event_id = settled.signal_id AND told.evaluation = settled.evaluation
-                      AND told.model = settled.model AND told.kind = 'decision')
- ORDER BY evaluated_at, id
-"""  # noqa: S608  nothing but the model's own column names
+_UNTOLD = """
+  FROM evaluation_decision settled
+ WHERE status <> '' AND NOT EXISTS (
+       SELECT FROM publishing_frame told
+        WHERE told.event_id = settled.signal_id AND told.evaluation = settled.evaluation
+          AND told.model = settled.model AND told.kind = 'decision')
+   AND {those} ORDER BY evaluated_at, id
+"""
+_MISSING = f"SELECT {', '.join(prepared.columns(Decision))}" + _UNTOLD.format(
+    those="signal_id = %(signal)s AND evaluation = %(evaluation)s AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s))"
+)
+_UNPUBLISHED = "SELECT signal_id, evaluation, model" + _UNTOLD.format(those="signal_id = ANY(%s)")
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,12 @@ def known_models() -> set[str]:
 def missing_decisions(signal: Signal, *models: str) -> list[Decision]:
     """The settled decisions of the signal's round that are not on the stream yet, oldest first; of these models, or of all."""
     arguments = {"signal": signal.pk, "evaluation": signal.evaluation, "models": list(models) or None}
-    return [made(Decision, row) for row in prepared.rows(_MISSING, arguments)]
+    return [prepared.made(Decision, row) for row in prepared.rows(_MISSING, arguments)]
 
 
 def has_verdict(signal: Signal) -> bool:
     """Whether the round's verdict is on the stream."""
-    return _published(signal).filter(kind=Kind.VERDICT).exists()
+    return Frame.objects.filter(event_id=signal.pk, evaluation=signal.evaluation, kind=Kind.VERDICT).exists()
 
 
 def unpublished(signals: Iterable[Signal]) -> dict[UUID, list[str]]:
@@ -109,18 +111,10 @@ def unpublished(signals: Iterable[Signal]) -> dict[UUID, list[str]]:
     rounds = {signal.pk: signal.evaluation for signal in signals}
     found: dict[UUID, list[str]] = {pk: [] for pk in rounds}
     if rounds:
-        told = Frame.objects.filter(
-            event_id=OuterRef("signal_id"), evaluation=OuterRef("evaluation"), model=OuterRef("model"), kind=Kind.DECISION
-        )
-        owed = Decision.objects.filter(~Exists(told), signal__in=list(rounds)).exclude(status="").order_by("evaluated_at", "id")
-        for pk, evaluation, model in owed.values_list("signal_id", "evaluation", "model"):
+        for pk, evaluation, model in prepared.rows(_UNPUBLISHED, [list(rounds)]):
             if evaluation == rounds[pk]:
                 found[pk].append(model)
     return found
-
-
-def _published(signal: Signal) -> QuerySet[Frame]:
-    return Frame.objects.filter(event_id=signal.pk, evaluation=signal.evaluation)
 
 
 def _rows(after: int, limit: int, wanted: Filter, until: int) -> list[tuple[Any, ...]]:

@@ -93,7 +93,7 @@ def _conclude(signal: Signal) -> bool:
         drawn = judging.draw(signal)
         if drawn is None:
             return False
-        judging.give_up(drawn)
+        judging.give_up(drawn.seen)
         columns: dict[str, Any] = {"evaluated_at": ZERO, "published_at": ZERO, "degraded": drawn.verdict.fallback}
         if not advance(signal, Status.PUBLISHED, through=(Status.EVALUATED, drawn.details), **columns):
             transaction.set_rollback(True)

@@ -22,7 +22,7 @@ MOST_LABELS = 100
 _UNSTORABLE = "The signal could not be stored; send it again."
 
 # Every signal comes through here: one statement in place of a transaction with two, and the unique constraint answers a repeated
-# key without an error. Columns with a default in the database are left to it.
+# key without an error. What the database fills by itself is left to it.
 _WRITTEN = [name for name in written(Signal()) if name != "next_attempt_at"]
 _INSERT = """
 WITH new AS (

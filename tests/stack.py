@@ -181,16 +181,21 @@ class Listener:
         return [frame for frame in self.heard if frame["type"] in {"decision", "verdict"}]
 
 
+def manage(database: str, *arguments: str) -> None:
+    """A management command that needs no more than a database."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LENS_")}
+    environ |= {"DATABASE_URL": database, "REDIS_URL": "redis://127.0.0.1:1", "DJANGO_SECRET_KEY": "none"}
+    environ["DJANGO_SETTINGS_MODULE"] = "lens_project.settings.local"
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+
+
 @functools.cache
 def _migrated() -> Path:
     """A data directory whose servers are made and migrated, for every stack of this run to begin with."""
     data_dir = Path(tempfile.mkdtemp(prefix="lens-migrated-"))
     atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
     with Servers(data_dir, {}) as servers:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("LENS_")}
-        environ |= {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "DJANGO_SECRET_KEY": "none"}
-        environ["DJANGO_SETTINGS_MODULE"] = "lens_project.settings.local"
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environ, check=True)
+        manage(servers.database_url, "migrate", "--verbosity", "0")
         schema.mark(servers.database_url, ROOT)
     return data_dir
 

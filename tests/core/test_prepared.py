@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
@@ -19,13 +18,13 @@ ASK = "SELECT id, text FROM kept WHERE id = %s"
 @pytest.fixture
 def elsewhere() -> Iterator[Any]:
     """Another session on the same database, with a table of its own; what is prepared here is given up."""
-    given = connection.get_connection_params()
-    names = ("dbname", "user", "password", "host", "port")
-    with psycopg.connect(**{name: given[name] for name in names if name in given}, autocommit=True) as session:
+    other = connection.copy()
+    with other.cursor() as session:
         session.execute("CREATE TABLE kept (id int, text varchar(10))")
         session.execute("INSERT INTO kept VALUES (1, 'one')")
         yield session
         session.execute("DROP TABLE kept")
+    other.close()
     connection.close()
 
 

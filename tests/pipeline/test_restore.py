@@ -1,8 +1,6 @@
 """A backup, and the day it is needed: docs/operations.md, step by step, with PostgreSQL's own tools."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,20 +9,13 @@ import psycopg
 import pytest
 
 from sandbox.binaries import postgres_home
-from tests.stack import ROOT, Lens, running
+from tests.stack import Lens, manage, running
 
 pytestmark = pytest.mark.stack
 
 
 def tool(name: str, *arguments: str) -> None:
     subprocess.run([str(postgres_home() / "bin" / name), *arguments], check=True, capture_output=True)
-
-
-def manage(database: str, *arguments: str) -> None:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("LENS_")}
-    environ |= {"DATABASE_URL": database, "REDIS_URL": "redis://127.0.0.1:1", "DJANGO_SECRET_KEY": "none"}
-    environ["DJANGO_SETTINGS_MODULE"] = "lens_project.settings.local"
-    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environ, check=True, capture_output=True)
 
 
 def decided(lens: Lens, body: dict[str, Any]) -> str:
