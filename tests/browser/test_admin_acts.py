@@ -19,7 +19,7 @@ def test_a_dead_letter_is_retried_with_a_note(visitor: Visitor, lens: Lens) -> N
     visitor.page.fill("[name=note]", "The profile is there now.")
     assert visitor.barriers() == []
     visitor.page.click(".lens-go")
-    visitor.page.wait_for_url("**/admin/audit/deadletter/**")
+    visitor.page.wait_for_url("**/admin/audit/deadletter/?**")
     found = lens.http.get("/api/v1/dlq", params={"event_id": event}).json()["results"]
     assert next(one for one in found if one["id"] == letter)["retry_count"] == 1
     visitor.go(f"/admin/audit/deadletter/{letter}/change/")

@@ -25,6 +25,7 @@ def test_a_signal_from_the_playground_is_watched_to_its_end(visitor: Visitor, le
 
 def test_another_symbol_brings_its_price(visitor: Visitor) -> None:
     visitor.go("/playground")
+    expect(visitor.page.locator("[name=entry_price]")).not_to_have_value("")
     before = visitor.page.input_value("[name=entry_price]")
     visitor.page.fill("[name=symbol]", "eth")
     visitor.page.keyboard.press("Tab")
