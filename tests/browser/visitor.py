@@ -6,13 +6,15 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
 Scheme = Literal["light", "dark"]
 WIDTHS = (1440, 390)
 HEIGHT = 900
 GRAVE = {"serious", "critical"}
 LONGEST_WAIT_MS = 15_000
+
+expect.set_options(timeout=LONGEST_WAIT_MS)
 
 # What follows the window's width by a script of its own is given the time to.
 _WIDER = """async () => {
