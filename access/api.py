@@ -6,8 +6,6 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,16 +14,10 @@ from access.services import Caller, NotRotatableError, create_key, revoke_key, r
 from access.shapes import KeyPage, KeyQuery, MadeKey, NewKey, Rotation, shown
 from access.views import WatchedView
 from access.windows import Limits
+from core.paging import Order, links, opened, read_page
 from core.problem import Problem
 
-
-class KeyPages(CursorPagination):
-    """Newest first: ids are made in order of time."""
-
-    ordering = "-id"
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 200
+_ORDER = Order("keys", "created_at")
 
 
 class AdminView(WatchedView):
@@ -49,13 +41,10 @@ class KeysView(AdminView):
         """Every key that was ever made, without its text."""
         query = KeyQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        pages = KeyPages()
-        try:
-            found = pages.paginate_queryset(ApiKey.objects.all(), request, self) or []
-        except NotFound as error:
-            raise ValidationError({"cursor": "Not a cursor of this list."}, "invalid_cursor") from error
-        links = {"next": pages.get_next_link(), "previous": pages.get_previous_link()}
-        return Response({"results": [shown(key) for key in found], **links})
+        asked = query.validated_data
+        cursor = opened(asked["cursor"], _ORDER) if "cursor" in asked else None
+        page = read_page(ApiKey.objects.all(), _ORDER, asked["limit"], cursor)
+        return Response({"results": [shown(key) for key in page.rows], **links(request, page, _ORDER)})
 
     @extend_schema(summary="Make a key", request=NewKey, responses={201: MadeKey})
     def post(self, request: Request) -> Response:

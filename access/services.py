@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from access.windows import INHERITED, Limits
 from core.clock import now
 
 TAG = "lens"
+_SHAPE = re.compile(rf"{TAG}_([0-9a-f]{{8}})_[A-Za-z0-9_-]{{43}}")
 # A revocation is seen everywhere within a second: sockets look again every quarter of one.
 CACHE_S = 0.7
 _USED_EVERY_S = 60.0
@@ -137,10 +139,13 @@ _recent = _Recent()
 
 def authenticate(text: str) -> Caller | None:
     """The caller behind a key's text, or None when it is unknown, expired or revoked. At most 0.7 s old."""
+    shaped = _SHAPE.fullmatch(text)
+    if shaped is None:
+        return None
     digest = _hash(text)
     fresh, caller = _recent.get(digest)
     if not fresh:
-        caller = _look_up(text, digest)
+        caller = _look_up(shaped[1], digest)
         _recent.put(digest, caller)
     return caller
 
@@ -152,10 +157,9 @@ def key_names(callers: Iterable[str]) -> dict[str, str]:
     return {caller: key.name for key in keys if (caller := _caller(key)) in asked}
 
 
-def _look_up(text: str, digest: str) -> Caller | None:
-    tag, _, rest = text.partition("_")
-    prefix = rest.partition("_")[0]
-    if tag != TAG or not (key := _live(prefix)) or not hmac.compare_digest(key.key_hash, digest):
+def _look_up(prefix: str, digest: str) -> Caller | None:
+    key = _live(prefix)
+    if key is None or not hmac.compare_digest(key.key_hash, digest):
         return None
     _touch(key)
     limits = Limits(key.rate_per_minute, key.burst)
@@ -169,7 +173,7 @@ def _caller(key: ApiKey) -> str:
 
 def _live(prefix: str) -> ApiKey | None:
     unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
-    return ApiKey.objects.filter(unexpired, prefix=prefix[:8], revoked_at__isnull=True).first()
+    return ApiKey.objects.filter(unexpired, prefix=prefix, revoked_at__isnull=True).first()
 
 
 def _touch(key: ApiKey) -> None:

@@ -75,7 +75,7 @@ class Rotation(StrictSerializer):
     overlap_s = WholeField(min_value=0, max_value=LONGEST_OVERLAP_S, required=False, default=86_400)
 
 
-class KeyQuery(serializers.Serializer[Any]):
+class KeyQuery(StrictSerializer):
     """Which page of keys."""
 
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)

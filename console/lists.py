@@ -13,7 +13,7 @@ from access.views import caller_of
 from audit.models import DeadLetter
 from console import detail, items, queries
 from console.health import health_of
-from console.paging import Order, Row, asked_for, links, opened, read_page
+from core.paging import Order, Row, asked_for, links, opened, read_page
 from evaluation.models import Decision, EvaluationModel, Verdict
 from evaluation.schemas import WORDS
 from signals.models import Signal, Source

@@ -80,7 +80,9 @@ def fold() -> int:
     made = 0
     until = _closed()
     while (first := _first_unfolded(until)) is not None:
-        made += _insert(first, min(first + DAY, until))
+        if not (rows := _insert(first, min(first + DAY, until))):
+            break  # another folds the same hours right now
+        made += rows
     return made
 
 
@@ -97,9 +99,9 @@ def _closed() -> datetime:
 
 
 def _first_unfolded(until: datetime) -> datetime | None:
-    """The first hour with a decision after the newest folded one."""
+    """The first hour with an answer of its own after the newest folded one; what a round carried over was counted before."""
     newest = ModelHour.objects.aggregate(newest=Max("hour"))["newest"]
-    settled = Decision.objects.filter(evaluated_at__lt=until)
+    settled = Decision.objects.filter(evaluated_at__lt=until, carried_from__isnull=True)
     after = settled.filter(evaluated_at__gte=newest + HOUR) if newest else settled
     first: datetime | None = after.aggregate(first=Min("evaluated_at"))["first"]
     return None if first is None else first.replace(minute=0, second=0, microsecond=0)

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from core.admin import HouseAdmin, HouseInline, ReadOnly, plain, stored
 from core.errors import Permanent
 from core.filters import one_of, within
-from enrichment.models import Enrichment
+from enrichment.selectors import judged_by
 from evaluation.models import Breaker, Budget, Decision, EvaluationModel, ModelCall, Price, Spend, Verdict
 from evaluation.probing import probe_all
 from evaluation.prompting import render
@@ -103,7 +103,7 @@ def state(row: Decision) -> SafeString:
 @admin.display(description="prompt, as the model was given it")
 def prompt(row: Decision) -> SafeString | str:
     """Made again from the instructions and the frozen market; both are immutable."""
-    market = Enrichment.objects.filter(signal=row.signal, evaluation=row.evaluation).first()
+    market = judged_by(row.signal_id, row.evaluation)
     if market is None or not row.prompt_version:
         return "The model was not asked."
     try:

@@ -4,7 +4,7 @@ Nobody claims ─▶ one upsert wins ─▶ lease (timeout + 5 s) ─▶ settled
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from core.money import plain_or_none
 from core.prepared import columns, made, row
 from core.retry import BRIEF, Policy, as_known
 from evaluation.fallbacks import fallback_of
-from evaluation.models import Decision, EvaluationModel
+from evaluation.models import Decision, EvaluationModel, ModelCall
 from evaluation.outcomes import Outcome, failed
 from evaluation.prices import total
 from evaluation.selectors import deadline_from, on_duty
@@ -123,7 +123,7 @@ class EvaluationClaim:
     def settle(self, outcome: Outcome) -> None:
         """Write the decision and put its frame on the stream, unless somebody has taken it over."""
         self.outcome = outcome
-        columns = {**outcome.columns, **self.columns, "model_meta": self._meta(outcome)}
+        columns = {**outcome.columns, **self.columns, "model_meta": meta(self.model, outcome, self.bill.calls)}
         ended = settle(self.lease, Decision(pk=self.lease.decision_id, model=self.lease.model, **columns), self.bill, self.tell)
         self.settled, self.completes = ended.written, ended.completes
 
@@ -156,20 +156,6 @@ class EvaluationClaim:
             if known.code == "internal_error":
                 work = {**facts(self.signal), "model": self.lease.model}
                 bury(self.signal.pk, self.stage, error, attempts=self.tries + 1, payload=work)
-
-    def _meta(self, outcome: Outcome) -> dict[str, Any]:
-        calls = self.bill.calls
-        return {
-            **described(self.model),
-            "model_version": calls[-1].model_version if calls else "",
-            "latency_ms": sum(call.latency_ms for call in calls),
-            "tokens_in": _sum(call.tokens_in for call in calls),
-            "tokens_out": _sum(call.tokens_out for call in calls),
-            "tokens_cached": _sum(call.tokens_cached for call in calls),
-            "cost_usd": plain_or_none(total([call.cost_usd for call in calls])),
-            "status": outcome.status,
-            "parse_mode": outcome.parse_mode,
-        }
 
 
 def claim(event_id: str | UUID, name: str, tell: Tell | None = None) -> EvaluationClaim | None:
@@ -212,9 +198,20 @@ def lease_for(model: EvaluationModel | None) -> timedelta:
     return BARE_LEASE if model is None else timedelta(milliseconds=model.timeout_ms) + LEASE_MARGIN
 
 
-def described(model: EvaluationModel | None) -> dict[str, Any]:
-    """Who a decision's `model_meta` says was asked."""
-    return {"vendor": model.vendor if model else "", "model_name": model.model_id if model else ""}
+def meta(model: EvaluationModel | None, outcome: Outcome, calls: Sequence[ModelCall] = ()) -> dict[str, Any]:
+    """Who was asked and what that took: a decision's `model_meta`, with nulls where nothing is known."""
+    return {
+        "vendor": model.vendor if model else "",
+        "model_name": model.model_id if model else "",
+        "model_version": calls[-1].model_version if calls else "",
+        "latency_ms": sum(call.latency_ms for call in calls),
+        "tokens_in": _sum(call.tokens_in for call in calls),
+        "tokens_out": _sum(call.tokens_out for call in calls),
+        "tokens_cached": _sum(call.tokens_cached for call in calls),
+        "cost_usd": plain_or_none(total([call.cost_usd for call in calls])),
+        "status": outcome.status,
+        "parse_mode": outcome.parse_mode,
+    }
 
 
 def _sum(figures: Iterable[int | None]) -> int | None:

@@ -17,7 +17,7 @@ from core.errors import Permanent, Transient
 from core.prepared import insert
 from evaluation import breakers, budget, consensus, texts
 from evaluation.admission import BusyError, admitted
-from evaluation.claims import EvaluationClaim, described, lease_for
+from evaluation.claims import EvaluationClaim, lease_for, meta
 from evaluation.consensus import Vote
 from evaluation.facts import read
 from evaluation.fallbacks import fallback_of
@@ -196,8 +196,7 @@ def give_up(seen: Round) -> None:
     Decision.objects.bulk_create([Decision(**ours, model=model) for model in seen.missing], ignore_conflicts=True)
     late = failed(Permanent("timeout", "The time for answers was over."), fallback_of(signal))
     for model in [*seen.missing, *(row["model"] for row in seen.open_rows)]:
-        meta = {**described(registered(model)), "status": late.status}
         owed = Decision.objects.filter(**ours, model=model, status="")
-        if owed.update(**late.columns, model_meta=meta, lease_until=None, evaluated_at=Now()):
+        if owed.update(**late.columns, model_meta=meta(registered(model), late), lease_until=None, evaluated_at=Now()):
             note(signal, model, late)
             transaction.on_commit(partial(count, model, late.status), robust=True)

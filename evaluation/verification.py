@@ -11,7 +11,7 @@ from functools import cache
 
 from core.canonical import canonical, digest
 from core.errors import Permanent
-from enrichment.models import Enrichment
+from enrichment.selectors import judged_by
 from evaluation.facts import Facts, read
 from evaluation.guard import fallback
 from evaluation.models import Decision, ModelCall
@@ -47,7 +47,7 @@ def _differences(decision: Decision) -> Iterator[Difference]:
     if not decision.payload_hash:
         yield from _fallback(decision)
         return
-    market = _market(decision)
+    market = judged_by(decision.signal_id, decision.evaluation)
     if market is None or digest(market.payload) != decision.payload_hash or market.payload_hash != decision.payload_hash:
         yield Difference("payload", "The stored payload does not have the hash on the decision.")
         return
@@ -56,11 +56,6 @@ def _differences(decision: Decision) -> Iterator[Difference]:
     calls = _calls(decision)
     yield from (Difference("answer", f"The raw text of call {call.pk} does not have its hash.") for call in calls if _touched(call))
     yield from _outcome(decision, calls, market.payload)
-
-
-def _market(decision: Decision) -> Enrichment | None:
-    frozen = Enrichment.objects.filter(signal_id=decision.signal_id, evaluation__lte=decision.evaluation)
-    return frozen.order_by("-evaluation").first()
 
 
 def _texts(decision: Decision) -> Iterator[Difference]:

@@ -1,6 +1,6 @@
 """The front door for signal sources: shape checked here, everything else after the 201."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from rest_framework import serializers, status
@@ -12,6 +12,7 @@ from access.services import Caller
 from access.views import WatchedView, caller_of
 from core.clock import iso, parse_zoned
 from core.money import plain_or_none
+from core.parsing import MAX_NUMBER
 from core.problem import Problem
 from lens_project import pipeline
 from signals.intake import Taken, take
@@ -21,6 +22,8 @@ from signals.symbols import canonical_symbol
 
 LOWEST = Decimal("0.00000001")
 HIGHEST = Decimal(10) ** 12
+# As many digits as a number may be long: taking the zeros off its end rounds nothing.
+_WHOLE = Context(prec=MAX_NUMBER)
 _TEXT = r"^[A-Za-z0-9_.:/-]+$"
 _PRINTABLE = r"^[\x21-\x7e]+$"
 
@@ -34,8 +37,8 @@ class AmountField(serializers.Field[Decimal, Any, str, Any]):
             raise serializers.ValidationError("Send a number or a plain decimal string.", "not_a_number")
         if not LOWEST <= amount <= HIGHEST:
             raise serializers.ValidationError("Must be between 0.00000001 and 1000000000000.", "out_of_range")
-        exponent = amount.normalize().as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < -8 or len(amount.normalize().as_tuple().digits) > 20:
+        least = amount.normalize(_WHOLE).as_tuple()
+        if not isinstance(least.exponent, int) or least.exponent < -8 or len(least.digits) > 20:
             raise serializers.ValidationError("At most 8 decimals and 20 digits.", "too_precise")
         return amount
 

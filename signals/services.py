@@ -17,8 +17,10 @@ from core.problem import Problem
 from signals.lifecycle import FIRST_LOOK
 from signals.models import Signal, Source
 
-_known_sources: set[str] = set()
+# Source → what metrics call it.
+_known_sources: dict[str, str] = {}
 MOST_LABELS = 100
+OTHER = "other"
 _UNSTORABLE = "The signal could not be stored; send it again."
 
 # Every signal comes through here: one statement in place of a transaction with two, and the unique constraint answers a repeated
@@ -67,7 +69,7 @@ def submit(submission: Submission, start: Callable[[str], None]) -> tuple[Signal
         return _replayed(submission), False
     crashpoint("submit.after_save")
     transaction.on_commit(lambda: start(str(signal.pk)), robust=True)
-    telemetry.signals_received.labels(source=_label(signal.source)).inc()
+    telemetry.signals_received.labels(source=_known_sources.get(signal.source, OTHER)).inc()
     return signal, True
 
 
@@ -94,7 +96,9 @@ def _meeting(source: str) -> Iterator[None]:
     with transaction.atomic():
         yield
         Source.objects.bulk_create([Source(name=source)], ignore_conflicts=True)
-        transaction.on_commit(lambda: _known_sources.add(source), robust=True)
+        first = Source.objects.order_by("first_seen_at", "name").values_list("name", flat=True)[:MOST_LABELS]
+        label = source if source in set(first) else OTHER
+        transaction.on_commit(lambda: _known_sources.update({source: label}), robust=True)
 
 
 def _replayed(submission: Submission) -> Signal:
@@ -104,7 +108,3 @@ def _replayed(submission: Submission) -> Signal:
     if found.fingerprint != submission.fingerprint:
         raise Problem("idempotency_key_reused", "This idempotency key was used with another body.")
     return found
-
-
-def _label(source: str) -> str:
-    return source if source in _known_sources and len(_known_sources) <= MOST_LABELS else "other"

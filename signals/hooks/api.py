@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rest_framework.request import Request
@@ -36,7 +37,7 @@ class HookView(WatchedView):
         raw: bytes = request.body
         heard(hook)
         try:
-            taken = take(delivery(hook, raw, idempotency_key(request, None)), INHERITED, self.start)
+            taken = take(delivery(hook, raw, partial(idempotency_key, request)), INHERITED, self.start)
         except Problem as refused:
             # Such senders do not repeat what was answered 4xx: the inbox is where a refused alert can still be found.
             reject(hook, raw, request.headers.get("Content-Type", ""), str(refused.detail))

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -77,8 +78,11 @@ def read_message(hook: HookSource, raw: bytes, arrived: datetime) -> Interpretat
         return Interpretation(mapped, {}, found)
 
 
-def delivery(hook: HookSource, raw: bytes, header_key: str | None) -> Delivery:
-    """The submission behind a body. Raises Problem validation_error with every reason."""
+def delivery(hook: HookSource, raw: bytes, key_of: Callable[[str | None], str | None]) -> Delivery:
+    """The submission behind a body. Raises Problem validation_error with every reason.
+
+    `key_of` makes one idempotency key of the body's and the headers'; it raises ValidationError when they disagree.
+    """
     arrived = now()
     try:
         reading = read_message(hook, raw, arrived)
@@ -87,7 +91,11 @@ def delivery(hook: HookSource, raw: bytes, header_key: str | None) -> Delivery:
     if reading.problems:
         raise Problem("validation_error", " ".join(reading.problems))
     fields = dict(reading.valid)
-    own_key = fields.pop("idempotency_key") or header_key
+    try:
+        own_key = key_of(fields.pop("idempotency_key"))
+    except ValidationError as error:
+        found = [f"{item['pointer'].lstrip('/')}: {item['detail']}" for item in pointers(error.detail)]
+        raise Problem("validation_error", " ".join(found)) from error
     arrival = "ts_utc" in reading.mapped.assumed
     caller = f"hook:{hook.pk}"
     if own_key:
@@ -98,11 +106,16 @@ def delivery(hook: HookSource, raw: bytes, header_key: str | None) -> Delivery:
 
 def reject(hook: HookSource, raw: bytes, content_type: str, hint: str) -> None:
     """Keep a refused message for its author to look at; the oldest beyond the bound go."""
-    text = _PASSWORD.sub(r"\1…", raw[:KEPT_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd"))
+    text = _PASSWORD.sub(r"\1…", _storable(raw[:KEPT_BYTES].decode("utf-8", "replace")))
     with transaction.atomic():
-        hook.rejected.create(content_type=content_type[:100], hint=hint, body=text)
+        hook.rejected.create(content_type=_storable(content_type[:100]), hint=_storable(hint), body=text)
         kept = hook.rejected.order_by("-id").values("id")[:KEPT_PER_HOOK]
         RejectedInput.objects.filter(hook=hook).exclude(id__in=kept).delete()
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps every character but one."""
+    return text.replace("\x00", "\ufffd")
 
 
 def heard(hook: HookSource) -> None:

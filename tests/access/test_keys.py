@@ -31,7 +31,17 @@ def test_the_text_is_nowhere_in_the_database() -> None:
     assert text.rsplit("_", 1)[1] not in str(row)
 
 
-@pytest.mark.parametrize("damage", [lambda text: text + "x", lambda text: text[:-1], lambda text: "", lambda text: text.upper()])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text + "x",
+        lambda text: text[:-1],
+        lambda text: "",
+        lambda text: text.upper(),
+        lambda text: text.replace(text[5], "\x00", 1),
+        lambda text: text[:-1] + "\ud800",
+    ],
+)
 def test_any_other_text_opens_nothing(damage: object) -> None:
     _, text = create_key("bot", ["admin"])
     assert authenticate(damage(text)) is None  # type: ignore[operator]

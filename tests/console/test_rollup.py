@@ -77,6 +77,13 @@ def test_what_comes_after_the_folded_hours_is_counted_on_top(decided: Any, this_
     assert totals(this_hour - HOUR * 48)["chatgpt"][0] == 2
 
 
+def test_hours_in_which_a_round_only_carried_answers_over_are_nothing_to_fold(decided: Any, this_hour: datetime) -> None:
+    first = decided(this_hour - HOUR * 5)
+    decided(this_hour - HOUR * 3, carried_from=first.pk)
+    assert (fold(), fold()) == (1, 0)
+    assert totals(this_hour - HOUR * 48)["chatgpt"][0] == 1
+
+
 def test_failures_are_counted_by_status(decided: Any, this_hour: datetime) -> None:
     for status in ("timeout", "timeout", "refused", "ok"):
         decided(this_hour, status=status)

@@ -20,6 +20,7 @@ from core.canonical import digest
 from core.clock import ZERO, now
 from core.errors import Permanent
 from enrichment.models import Enrichment
+from evaluation.admin import prompt
 from evaluation.models import Decision, EvaluationModel, ModelCall, Price, Verdict
 from evaluation.selectors import forget_registry
 from lens_project import pipeline
@@ -95,6 +96,8 @@ def told(signal: Signal) -> list[tuple[int, str]]:
 def test_one_signal_is_judged_again_on_the_same_market_and_the_frames_say_so(published: Published) -> None:
     signal = published()
     assert pipeline.reevaluate(signal.pk, "ops", "new prompt") == 1
+    again = Decision(signal=signal, evaluation=1, model="rules", prompt_version="core_v1")
+    assert "BTC" in prompt(again)
     begun = standing(signal)
     assert (begun.status, begun.evaluation, begun.expected, begun.published_at) == (Status.ENRICHED, 1, ["rules"], None)
     assert begun.next_attempt_at is not None

@@ -111,6 +111,7 @@ def test_at_the_deadline_the_silent_become_timeouts_and_the_verdict_follows(two_
     assert conclude(signal)
     rows = {row.model: row for row in Decision.objects.filter(signal=signal)}
     assert {name: row.status for name, row in rows.items()} == {"one": "ok", "two": "timeout", "three": "timeout"}
+    assert set(rows["two"].model_meta) == set(rows["one"].model_meta)
     assert (rows["three"].decision, rows["three"].fallback, rows["three"].confidence) == ("IGNORE", True, None)
     assert rows["three"].evaluated_at is not None
     assert [vote["status"] for vote in Verdict.objects.get().votes] == ["ok", "timeout", "timeout"]

@@ -140,6 +140,16 @@ def test_the_sender_s_own_key_counts_and_another_body_under_it_is_refused(make_h
     assert Signal.objects.filter(idempotency_key="h-1").count() == 1
 
 
+def test_keys_that_disagree_are_refused_and_the_message_is_kept(make_hook: MakeHook) -> None:
+    _, text = make_hook()
+    for header in ("h-1", "not printable\x7f"):
+        answer = send(text, alert(idempotency_key="trade-7"), headers={"Idempotency-Key": header})
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+        assert "idempotency_key" in answer.json()["detail"]
+    assert RejectedInput.objects.count() == 2
+    assert send(text, alert(idempotency_key="trade-7"), headers={"Idempotency-Key": "trade-7"}).status_code == 201
+
+
 @pytest.mark.django_db(transaction=True)
 def test_twenty_deliveries_at_once_are_one_signal(make_hook: MakeHook) -> None:
     _, text = make_hook()
@@ -231,6 +241,7 @@ def test_other_methods_are_refused_without_the_secret_in_the_answer(make_hook: M
         (b'{"ticker": "BTC"\n"action": "buy"}', "line 2, column 1: a comma is missing"),
         (json.dumps(alert()).replace('"60000"', "NaN").encode(), "NaN is not a JSON number"),
         (json.dumps(alert()).replace('"60000"', "1e999").encode(), "entry_price: Send a number"),
+        (b'{"ticker": \x00"BTC"}', "not valid JSON"),
         (json.dumps(alert(contracts="")).encode(), "size: nothing found"),
         (json.dumps(alert(timenow="yesterday")).encode(), "ts_utc: Send RFC 3339 with a zone"),
         (json.dumps(alert(ticker="BTC'; DROP TABLE signals_signal; --")).encode(), "symbol: "),
@@ -245,7 +256,8 @@ def test_bad_input_is_a_400_with_a_hint_and_is_kept(make_hook: MakeHook, body: b
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
     assert hint in answer.json()["detail"]
     kept = RejectedInput.objects.get()
-    assert (kept.hook, kept.hint, kept.content_type) == (hook, answer.json()["detail"], "text/plain" if body else "")
+    told = answer.json()["detail"].replace("\x00", "\ufffd")
+    assert (kept.hook, kept.hint, kept.content_type) == (hook, told, "text/plain" if body else "")
     assert kept.body == body.decode("utf-8", "replace").replace("\x00", "\ufffd")
     assert Signal.objects.count() == 0
 

@@ -6,9 +6,12 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from rest_framework.serializers import ValidationError
 
 from audit.selectors import timeline
 from core.problem import Problem
+from signals import services
+from signals.api import AmountField
 from signals.models import Signal, Source
 from signals.services import Submission, submit
 from tests.conftest import signal_fields
@@ -63,6 +66,34 @@ def test_a_key_belongs_to_its_caller() -> None:
     second, new = submit(Submission(fields, "key:b", "k1"), nowhere)
     assert new
     assert first.pk != second.pk
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("1.00000000000000000000000000000000000001", None),
+        ("1.000000001", None),
+        ("123456789012.123456789", None),
+        ("1.00000000000000000000000000000000000000", Decimal(1)),
+        ("1.00000001", Decimal("1.00000001")),
+    ],
+)
+def test_what_would_be_stored_rounded_is_refused(sent: str, kept: Decimal | None) -> None:
+    field = AmountField()
+    if kept is None:
+        with pytest.raises(ValidationError, match="At most 8 decimals"):
+            field.run_validation(sent)
+    else:
+        assert field.run_validation(sent) == kept
+
+
+def test_the_first_hundred_sources_keep_their_name_in_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST_LABELS", 2)
+    for source in ("desk_a", "desk_b", "desk_c"):
+        submit(Submission(signal_fields(source=source), "key:a", None), nowhere)
+    services._known_sources.pop("desk_a")
+    submit(Submission(signal_fields(source="desk_a"), "key:a", None), nowhere)
+    assert services._known_sources == {"desk_a": "desk_a", "desk_b": "desk_b", "desk_c": "other"}
 
 
 def test_equal_amounts_have_one_fingerprint() -> None:
