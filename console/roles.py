@@ -2,7 +2,7 @@
 
 viewer    sees everything but keys' secrets, which nobody sees
 operator  also sends signals from the playground, requeues and closes dead letters, sends deliveries again, and pauses sources
-admin     also makes, changes and revokes keys, hooks and webhooks, and changes models, prices and budgets
+admin     also makes, changes and revokes keys, hooks and webhooks, changes models, prices, budgets, and forgets durable consumers
 
 Accounts are made by a superuser: whoever could change accounts could make himself anything.
 """
@@ -19,6 +19,7 @@ ADMINISTERS = {
     *("add_evaluationmodel", "change_evaluationmodel"),
     *("add_price", "change_price", "add_budget", "change_budget", "delete_budget"),
     *("add_webhookendpoint", "change_webhookendpoint"),
+    "delete_position",
 }
 
 

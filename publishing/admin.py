@@ -1,6 +1,7 @@
 """The log, its durable readers and what executors made of it, as people see them: to read, never to touch."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from core.admin import HouseAdmin, ReadOnly, clipped
 from publishing.models import Frame, Position, Receipt
@@ -21,10 +22,17 @@ class FrameAdmin(ReadOnly, HouseAdmin[Frame]):
 
 @admin.register(Position)
 class PositionAdmin(ReadOnly, HouseAdmin[Position]):
-    """Where durable consumers stand; how far that is behind the head, the system page says."""
+    """Where durable consumers stand; how far that is behind the head, the system page says.
+
+    One that will not come back may be deleted: nothing else forgets it, and a caller may have only so many.
+    """
 
     list_display = ["name", "caller", "seq", "updated_at", "epoch"]
     searched = ["name", "caller"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """By role; the log of changes says who."""
+        return bool(request.user.has_perm("publishing.delete_position"))
 
 
 @admin.register(Receipt)

@@ -61,6 +61,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
     def __init__(self) -> None:
         super().__init__()
         self.credential: Credential | None = None
+        self.silent: str | None = None
         self._hub = hub()
         self._session: Session | None = None
         self._too_late: asyncio.TimerHandle | None = None
@@ -73,6 +74,11 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         """Who was let in."""
         return None if self._session is None else self._session.caller
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was told to go."""
+        return self._closed
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
@@ -82,7 +88,8 @@ class DecisionConsumer(AsyncWebsocketConsumer):
                 await self._say_farewell(receive)
             raise
         finally:
-            await self._end_session()
+            if self._session is not None:
+                await self._session.end()
             await self._hub.leave(self)
 
     async def connect(self) -> None:
@@ -93,11 +100,12 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         self._outlet = Outlet(self.scope, self.send)
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
         credential = presented(self.scope)
-        if self._hub.full:
+        if self._hub.crowded(peer_of(self.scope) if credential is None else None):
             await self._finish(TOO_MANY)
         elif credential is not None:
             await self._enter(credential)
         else:
+            self.silent = peer_of(self.scope)
             self._too_late = asyncio.get_running_loop().call_later(AUTH_WITHIN_S, self._expire)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -144,6 +152,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             raise RefusedError("invalid_op", "say who you are first")
 
     async def _enter(self, credential: Credential) -> None:
+        self.silent = None
         if self._too_late is not None:
             self._too_late.cancel()
         try:
@@ -157,6 +166,8 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             await self._turn_away(NO_KEY)
         elif not caller.may(Scope.DECISIONS_READ):
             await self._finish(NO_SCOPE)
+        elif self._hub.full:
+            await self._finish(TOO_MANY)
         else:
             self.credential = credential
             await self._welcome(caller)
@@ -205,14 +216,12 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         await self._finish(code)
 
     async def _finish(self, code: int, reason: str | None = None) -> None:
+        """Say why and close. The place of a durable reader is kept as the socket ends: nobody waits for the database here."""
         if not self._closed:
             self._closed = True
-            await self._end_session()
+            if self._session is not None:
+                await self._session.hush()
             await self.close(code, reason or REASONS[code])
-
-    async def _end_session(self) -> None:
-        if self._session is not None:
-            await self._session.end()
 
     async def _say_farewell(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         if not self._closed:

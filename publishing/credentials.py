@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.http.request import validate_host
 
 from access.authentication import key_text, trusted_peer
@@ -39,15 +41,25 @@ class Key:
 
 @dataclass(frozen=True)
 class Person:
-    """A member of staff with a Django session."""
+    """A member of staff with a Django session, for as long as that session is: logging out or a new password ends it."""
 
     user_id: int
+    session_key: str
 
     def caller(self) -> Caller | None:
         person = get_user_model().objects.filter(pk=self.user_id, is_active=True, is_staff=True).first()
-        if person is None:
+        if person is None or not self._logged_in(person):
             return None
         return Caller(f"user:{person.pk}", person.get_username(), frozenset({Scope.DECISIONS_READ.value}))
+
+    def _logged_in(self, person: AbstractBaseUser) -> bool:
+        """As `django.contrib.auth.get_user` decides, without renewing the session: no browser would hear of its new key."""
+        kept = SessionStore(self.session_key).load()
+        hashes = [person.get_session_auth_hash(), *person.get_session_auth_fallback_hash()]
+        return kept.get(SESSION_KEY) == str(person.pk) and kept.get(HASH_SESSION_KEY) in hashes
+
+    def __repr__(self) -> str:
+        return f"Person({self.user_id})"
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def presented(scope: Mapping[str, Any]) -> Credential | None:
         return Key(text)
     user = scope.get("user")
     if b"origin" in headers and user is not None and user.is_authenticated:
-        return Person(user.pk)
+        return Person(user.pk, scope["session"].session_key)
     peer = Peer(peer_of(scope))
     return peer if peer.caller() else None
 

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # With what `access.services` remembers, the time from a key's revocation to the end of its sockets.
 WATCH_S = 0.25
+# Sockets of one address that have yet to say who they are.
+MOST_SILENT = 20
 SOONEST_MS, LATER_MS, LATEST_MS = 200, 10, 10_000
 
 
@@ -28,10 +30,16 @@ class Client(Protocol):
     """A socket, as the hub sees it."""
 
     credential: Credential | None
+    # The address it comes from while it has yet to say who it is.
+    silent: str | None
 
     @property
     def caller(self) -> Caller | None:
         """For whom it was let in."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was told to go."""
 
     async def recheck(self, caller: Caller | None) -> None:
         """The credential stands for this caller now; None when for nobody."""
@@ -52,8 +60,22 @@ class Hub:
 
     @property
     def full(self) -> bool:
-        """Whether there are more sockets than allowed."""
-        return len(self.clients) > int(settings.LENS.ws_max_connections)
+        """Whether there is no room for one more who was let in. Those who were not yet, and those who go, take nobody's place."""
+        return sum(client.caller is not None and not client.closed for client in self.clients) >= self._most
+
+    def crowded(self, silent: str | None) -> bool:
+        """Whether too many of its kind stand at the door: as many as may be let in, and of one address fewer that say nothing.
+
+        Those who say nothing are counted apart, so that they keep out nobody who shows a key.
+        """
+        waiting = [client.silent for client in self.clients if client.caller is None and not client.closed]
+        if silent is None:
+            return waiting.count(None) > self._most
+        return len(waiting) - waiting.count(None) >= self._most or waiting.count(silent) >= MOST_SILENT
+
+    @property
+    def _most(self) -> int:
+        return int(settings.LENS.ws_max_connections)
 
     def pause_ms(self) -> int:
         """How long a client should wait before it comes back after a restart: the more there are, the wider they spread."""
@@ -85,10 +107,15 @@ class Hub:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """None of the tasks ever ends by itself; if one does, no socket may stay open as if it were served."""
+        """None of the tasks ever ends by itself; if one does, no socket may stay open as if it were served, and the next one that
+        comes starts them all anew.
+        """
         if task.cancelled():
             return
         logger.critical("the decision stream cannot be served", exc_info=task.exception())
+        tasks, self._tasks = self._tasks, []
+        for other in tasks:
+            other.cancel()
         self._failing = asyncio.gather(*(client.fail() for client in self.clients))
 
     async def _watch(self) -> None:
@@ -100,9 +127,8 @@ class Hub:
             except Error as error:
                 logger.warning("keys cannot be checked; sockets stay as they are", extra={"error": str(error)})
                 continue
-            for client in tuple(self.clients):
-                if client.credential in callers and (caller := callers[client.credential]) != client.caller:
-                    await client.recheck(caller)
+            changed = [client for client in self.clients if callers.get(client.credential, client.caller) != client.caller]
+            await asyncio.gather(*(client.recheck(callers[client.credential]) for client in changed))
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -54,10 +54,15 @@ def _one_spelling(symbols: frozenset[str] | None) -> frozenset[str] | None:
     return symbols and frozenset(canonical_symbol(symbol).upper() for symbol in symbols)
 
 
+T = TypeVar("T")
+# As a filter is written down for readers; what is read is always a set.
+Star = Literal["*"]
+OneOrMore = Annotated[list[T], Field(min_length=1)]
+
 # Checked like any stored text: without it a name that no encoding knows would pass, and break whoever repeats it.
 Name = Annotated[str, Field(max_length=100, pattern=PRINTABLE)]
 Names = Annotated[
-    frozenset[Name] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed, json_schema_input_type=str | list[str])
+    frozenset[Name] | None, Field(max_length=MOST_VALUES), BeforeValidator(_listed, json_schema_input_type=str | OneOrMore[str])
 ]
 
 
@@ -72,10 +77,11 @@ class Wanted(_Strict):
     model: Names = None
     event_type: Annotated[
         frozenset[Annotated[EventType, Field(strict=False)]] | None,
-        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+        BeforeValidator(_listed, json_schema_input_type=EventType | Star | OneOrMore[EventType | Star]),
     ] = None
     kind: Annotated[
-        frozenset[Annotated[Kind, Field(strict=False)]] | None, BeforeValidator(_listed, json_schema_input_type=str | list[str])
+        frozenset[Annotated[Kind, Field(strict=False)]] | None,
+        BeforeValidator(_listed, json_schema_input_type=Kind | Star | OneOrMore[Kind | Star]),
     ] = None
 
     def strangers(self, known: set[str]) -> list[str]:

@@ -6,7 +6,6 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from core.clock import now
-from publishing.models import Position
 
 CHUNK = 1_000
 
@@ -26,14 +25,14 @@ def expiry() -> datetime:
 
 
 def prune(before: datetime, chunk: int = CHUNK) -> int:
-    """Delete the frames from before an instant, a chunk to a transaction; then the readers nobody has moved since. How many frames.
+    """Delete the frames from before an instant, a chunk to a transaction; how many.
 
-    Publishers and readers go on meanwhile; whoever wants what is gone hears `before_retention`.
+    Publishers and readers go on meanwhile; whoever wants what is gone hears `before_retention`. The places of durable consumers
+    stay, however old: a reader whose place was forgotten would begin at the head and be told of no gap.
     """
     total = 0
     while count := _chunk(before, chunk):
         total += count
-    Position.objects.filter(updated_at__lt=before).delete()
     return total
 
 

@@ -54,33 +54,43 @@ class Session:
 
     async def stop(self) -> None:
         """End the subscription, if there is one, and keep its reader's place."""
-        feeding, reader = self._feeding, self._reader
-        self._feeding = self._feed = self._reader = None
-        if feeding is not None:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
+        await self._cease()
+        reader, self._reader = self._reader, None
         if reader is not None:
             await self._hub.places.keep(reader)
 
-    async def end(self) -> None:
-        """Stop for good; also what is just about to start."""
+    async def hush(self) -> None:
+        """Send no frame any more, also none of what is just about to start. Waits for nothing but the event loop."""
         self._over = True
+        await self._cease()
+
+    async def end(self) -> None:
+        """Stop for good."""
+        await self.hush()
         await self.stop()
+
+    async def _cease(self) -> None:
+        feeding, self._feeding, self._feed = self._feeding, None, None
+        if feeding is not None:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
 
     async def _subscribe(self, asked: Subscribe) -> None:
         if asked.filter.model and (strangers := asked.filter.strangers(await in_thread(selectors.known_models))):
             raise RefusedError("invalid_filter", f"filter.model: no such model: {', '.join(strangers)}"[:200])
         reader = None if asked.consumer is None else (self.caller.id, asked.consumer)
-        kept = None if reader is None or asked.since else await self._place(reader)
+        place = None if reader is None else await self._place(reader)
+        kept = None if asked.since else place
         # From the table, not from memory: a client may know of a frame that the tail has yet to read.
         log = await in_thread(selectors.log)
         since = asked.since or kept
         lost = since and log.lost(since)
         start = log.head if since is None or lost else since.seq
+        if reader is not None and place is None:
+            # Kept before the client hears that it is: what comes from here on is owed to it, whatever ends this process.
+            await in_thread(positions.keep, {reader: Since(seq=start, epoch=log.epoch)})
         await self.stop()
         self._reader = reader
-        if since is None:
-            self._mark(start)
         answer = Subscribed(id=asked.id, epoch=log.epoch, head_seq=log.head, recovered=not lost, since=kept)
         await self._outlet.send(answer.text())
         if lost:

@@ -140,7 +140,7 @@ def product(plan: Plan, env: Mapping[str, str]) -> list[Process]:
         " --no-ws --respawn-failed-workers --log-level warning --workers-kill-timeout 8 lens_project.wsgi:application"
     )
     daphne = (
-        f"daphne -b {plan.host} -p {{port}} --websocket_timeout 21600 --ping-interval 20 --ping-timeout 30"
+        f"daphne -b {plan.host} -p {{port}} --websocket_timeout -1 --ping-interval 20 --ping-timeout 30"
         " --websocket-max-message-size 16384 --websocket-max-frame-size 16384 --application-close-timeout 5"
         f" --no-server-name -v 0 --access-log {os.devnull} lens_project.asgi:application"
     )

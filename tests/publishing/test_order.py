@@ -15,8 +15,8 @@ from publishing.services import append_decision
 from signals.models import Signal
 from tests.publishing.conftest import ANSWER
 
-PUBLISHERS, READERS, EACH = 8, 4, 400
-PATIENCE_S = 60
+PUBLISHERS, READERS, EACH = 8, 4, 1_250
+PATIENCE_S = 240
 
 
 @pytest.mark.django_db(transaction=True)

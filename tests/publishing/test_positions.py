@@ -9,8 +9,9 @@ from channels.db import database_sync_to_async
 
 from access.models import Scope
 from access.services import create_key, rotate_key
-from publishing import positions
-from publishing.models import Position, StreamHead
+from core.clock import now
+from publishing import positions, retention
+from publishing.models import Frame, Position, StreamHead
 from publishing.operations import Since
 from tests.publishing.conftest import Socket, append, key, welcomed
 
@@ -53,6 +54,40 @@ async def test_a_reader_that_heard_nothing_yet_starts_where_it_first_listened() 
     await in_database(append, 1)
     socket, _ = await reader(text)
     assert await take(socket, 1) == [(3, 2)]
+    await socket.leave()
+
+
+@pytest.mark.parametrize("asked", [{}, {"since": {"seq": 1}}])
+async def test_a_place_is_kept_before_the_reader_hears_that_it_has_one(asked: dict[str, Any]) -> None:
+    """Whatever ends the process in the next moment: what came in between is still owed."""
+    text = await in_database(key)
+    await in_database(append, 2)
+    socket, _ = await reader(text, **asked)
+    kept = await in_database(Position.objects.get)
+    assert kept.seq == asked.get("since", {"seq": 2})["seq"]
+    await socket.leave()
+
+
+async def test_a_reader_that_stayed_away_longer_than_the_log_reaches_back_is_told_so() -> None:
+    text = await in_database(key)
+    await in_database(append, 1)
+    socket, _ = await reader(text)
+    await socket.leave()
+    await in_database(append, 3)
+    await in_database(Frame.objects.update, created_at=now() - timedelta(days=31))
+    await in_database(Position.objects.update, updated_at=now() - timedelta(days=31))
+    await in_database(retention.prune, retention.expiry())
+    socket, answer = await reader(text)
+    assert answer["recovered"] is False
+    assert (await socket.hear())["reason"] == "before_retention"
+    await socket.leave()
+
+
+async def test_a_stated_position_makes_no_reader_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "MOST_NAMES", 1)
+    socket, _ = await reader(await in_database(key))
+    refused = await socket.subscribe(consumer="exec-b", since={"seq": 0})
+    assert (refused["type"], refused["code"]) == ("error", "invalid_op")
     await socket.leave()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +18,11 @@ from tests.publishing.daphnes import Server, server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
-BEFORE, DURING, CLIENTS, TURNS = 300, 1_500, 8, 6
-BEYOND = 25
+BEFORE, CLIENTS, TURNS = 300, 8, 5
+# How far back a subscription begins at most, and how many frames beyond the seam it reads.
+BACK, BEYOND = 200, 25
+AT_ONCE, PAUSE_S = 5, 0.01
+PATIENCE_S = 240
 
 
 @pytest.fixture
@@ -36,13 +40,14 @@ async def hear(opened: ClientConnection) -> dict[str, Any]:
 
 async def turn(opened: ClientConnection, chance: random.Random, number: int, head: int) -> int:
     """Subscribe anew on the same socket, from somewhere or from now; read on past the seam. The last seq."""
-    since = chance.choice([None, 0, chance.randrange(max(head, 1)), max(head - 5, 0)])
+    back = max(head - BACK, 0)
+    since = chance.choice([None, back, chance.randrange(back, head + 1), max(head - 5, 0)])
     said = {"op": "subscribe", "id": number, **({} if since is None else {"since": {"seq": since}})}
     await opened.send(json.dumps(said))
     while (answer := await hear(opened)).get("id") != number:
         assert answer["type"] == "decision"
     last = answer["head_seq"] if since is None else since
-    goal = min(max(answer["head_seq"], last) + BEYOND, BEFORE + DURING)
+    goal = max(answer["head_seq"], last) + BEYOND
     while last < goal:
         frame = await hear(opened)
         assert (frame["prev_seq"], frame["seq"]) == (last, last + 1)
@@ -51,26 +56,35 @@ async def turn(opened: ClientConnection, chance: random.Random, number: int, hea
     return last
 
 
-async def client(place: Server, text: str, chance: random.Random) -> None:
+async def client(place: Server, text: str, chance: random.Random, begin: asyncio.Barrier) -> None:
     head = 0
-    async with connect(place.url, additional_headers={"X-API-Key": text}, open_timeout=30) as opened:
+    async with connect(place.url, additional_headers={"X-API-Key": text}, open_timeout=60) as opened:
         await hear(opened)
+        await begin.wait()
         for number in range(TURNS):
             await asyncio.sleep(chance.uniform(0, 0.3))
             head = max(head, await turn(opened, chance, number, head))
 
 
+def publish(over: threading.Event) -> None:
+    """Until it is over, so that there always is a present to join."""
+    try:
+        while not over.wait(PAUSE_S):
+            append(AT_ONCE)
+    finally:
+        connection.close()
+
+
 async def test_every_run_is_unbroken(place: Server) -> None:
     text = await database_sync_to_async(key)()
     await database_sync_to_async(append)(BEFORE)
-
-    def publish() -> None:
+    over, begin = threading.Event(), asyncio.Barrier(CLIENTS + 1)
+    clients = [asyncio.create_task(client(place, text, random.Random(seed), begin)) for seed in range(CLIENTS)]
+    async with asyncio.timeout(PATIENCE_S):
+        await begin.wait()
+        publishing = asyncio.create_task(asyncio.to_thread(publish, over))
         try:
-            append(DURING)
+            await asyncio.gather(*clients)
         finally:
-            connection.close()
-
-    async with asyncio.timeout(120):
-        publishing = asyncio.create_task(asyncio.to_thread(publish))
-        await asyncio.gather(*(client(place, text, random.Random(seed)) for seed in range(CLIENTS)))
+            over.set()
         await publishing

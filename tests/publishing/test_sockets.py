@@ -1,5 +1,7 @@
 """Conversations with the socket: who gets in, what is heard, and what ends it."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,10 +18,11 @@ from access.services import revoke_key
 from access.throttling import PEER_FACTOR
 from core import telemetry
 from core.clock import now
-from publishing import consumers
-from publishing.models import Frame, StreamHead
+from publishing import consumers, hub, selectors
+from publishing.models import Frame, Position, StreamHead
+from publishing.tail import in_thread
 from signals.models import Signal
-from tests.publishing.conftest import Socket, key, welcomed
+from tests.publishing.conftest import Socket, append, key, welcomed
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
@@ -169,6 +172,42 @@ async def test_one_socket_too_many_is_told_so(settings: LazySettings, socket: So
     await second.leave()
 
 
+async def test_sockets_that_say_nothing_take_nobodys_place(settings: LazySettings) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"ws_max_connections": 1})
+    silent = Socket()
+    assert (await silent.open())[0]
+    good = await welcomed(x_api_key=await in_database(key))
+    for socket in (silent, good):
+        await socket.leave()
+
+
+async def test_an_address_may_not_stand_at_the_door_for_ever_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MOST_SILENT", 2)
+    silent = [Socket() for _ in range(3)]
+    for socket in silent:
+        assert (await socket.open())[0]
+    assert await silent[2].closed() == 4429
+    good = await welcomed(x_api_key=await in_database(key))
+    for socket in (*silent, good):
+        await socket.leave()
+
+
+async def test_after_a_broken_task_whoever_comes_next_is_served(
+    monkeypatch: pytest.MonkeyPatch, socket: Socket, publish: Publish
+) -> None:
+    await socket.subscribe()
+    with monkeypatch.context() as broken:
+        broken.setattr(selectors, "read", lambda *_: 1 / 0)
+        assert await socket.closed() == 1011
+    text = await in_database(key)
+    late = await welcomed(x_api_key=text)  # while the other is still saying goodbye
+    await late.subscribe()
+    await in_database(publish)
+    assert (await late.hear())["type"] == "decision"
+    for one in (socket, late):
+        await one.leave()
+
+
 async def test_another_address_is_refused() -> None:
     socket = Socket("/ws/elsewhere")
     assert (await socket.open())[0] is False
@@ -187,6 +226,43 @@ async def test_an_open_socket_ends_within_a_moment_of_its_key(socket: Socket, ch
     asked_at = now()
     assert await socket.closed() == code
     assert now() - asked_at < timedelta(seconds=1.5)
+
+
+async def test_nobody_waits_for_the_database_to_be_shown_out() -> None:
+    """Neither those whose place is yet to be kept nor those behind them."""
+    text = await in_database(key)
+    sockets = [await welcomed(x_api_key=text) for _ in range(4)]
+    for number, one in enumerate(sockets):
+        await one.subscribe(consumer=f"exec-{number}")
+    await in_database(append, 1)
+    for one in sockets:
+        assert (await one.hear())["seq"] == 1
+    crowd = [asyncio.create_task(in_thread(time.sleep, 4)) for _ in range(8)]
+    for one in sockets:
+        await one.say({"op": "ack", "seq": 1})
+    await in_database(ApiKey.objects.update, revoked_at=now())
+    asked_at = now()
+    assert await asyncio.gather(*(one.closed() for one in sockets)) == [4401] * 4
+    assert now() - asked_at < timedelta(seconds=3)
+    await asyncio.gather(*crowd)
+    for one in sockets:
+        await one.leave()
+    assert await in_database(Position.objects.filter(seq=1).count) == 4
+
+
+@pytest.mark.parametrize("ending", ["logs out", "changes the password"])
+async def test_a_persons_socket_ends_with_the_session(settings: LazySettings, ending: str) -> None:
+    person = await in_database(User.objects.create_user, "alice", is_staff=True)
+    client = Client()
+    await in_database(client.force_login, person)
+    socket = await welcomed(cookie=f"sessionid={client.cookies['sessionid'].value}", origin="https://lens.example")
+    if ending == "logs out":
+        await in_database(client.logout)
+    else:
+        person.set_password("another one")
+        await in_database(person.save)
+    assert await socket.closed() == 4401
+    await socket.leave()
 
 
 # ── what is heard ────────────────────────────────────────────────────────────
