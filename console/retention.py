@@ -19,7 +19,7 @@ from core.clock import now
 from enrichment.models import Enrichment
 from evaluation.models import Decision, ModelCall, Verdict
 from publishing import retention as stream
-from publishing.models import Frame, Receipt, WebhookDelivery
+from publishing.models import Frame, Receipt
 from publishing.webhooks import services as webhooks
 from signals.models import RejectedInput, Signal, Status
 
@@ -53,7 +53,7 @@ def letters(before: datetime) -> QuerySet[DeadLetter]:
 # Table → the rows that may go, for counting.
 OLD: Mapping[str, Callable[[datetime], QuerySet[Any]]] = {
     "stream": lambda _: Frame.objects.filter(created_at__lt=stream.expiry()),
-    "deliveries": lambda before: WebhookDelivery.objects.filter(ended_at__lt=before),
+    "deliveries": webhooks.expired,
     "signals": signals,
     "letters": letters,
     "inbox": lambda before: RejectedInput.objects.filter(received_at__lt=before),

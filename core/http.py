@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ import httpx2
 
 from core.clock import now
 
-_SECONDS = re.compile(r"\d{1,6}(\.\d+)?")
+_SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
 _ends_at: ContextVar[float | None] = ContextVar("http_deadline", default=None)
 
 
@@ -47,10 +48,16 @@ def wait_wished(headers: Mapping[str, str]) -> float | None:
         return float(exact) / 1000
     wish = headers.get("retry-after", "")
     try:
-        wait = float(wish) if _SECONDS.fullmatch(wish) else (parsedate_to_datetime(wish) - now()).total_seconds()
-    except (ValueError, TypeError):
+        return float(wish) if _SECONDS.fullmatch(wish) else _seconds_until(wish)
+    except (ValueError, OverflowError):
         return None
-    return max(wait, 0.0)
+
+
+def _seconds_until(date: str) -> float:
+    """A date that names no zone is in UTC. Raises ValueError, and OverflowError for a zone beyond any calendar."""
+    at = parsedate_to_datetime(date)
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max((aware - now()).total_seconds(), 0.0)
 
 
 def _left(timeout: float | None) -> float | None:

@@ -19,7 +19,7 @@ from django.db import Error
 
 from core.clock import now
 from core.crashpoints import crashpoint
-from core.errors import LensError, Permanent
+from core.errors import LensError, Permanent, Transient
 from core.ids import uuid7
 from publishing import stream
 from publishing.tail import in_thread
@@ -120,13 +120,12 @@ class Courier:
 
     async def _send(self, endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> bool:
         """Whether the next of the load may follow: after a failure the rows are asked again, for the endpoint may want a rest."""
-        try:
-            answer = await self._post(endpoint, delivery)
-        except LensError as error:
-            await in_thread(outcomes.failed, delivery, error)
+        (ended,) = await asyncio.gather(self._post(endpoint, delivery), return_exceptions=True)
+        if isinstance(ended, BaseException):
+            await in_thread(outcomes.failed, delivery, _as_failure(ended))
             return False
         crashpoint("webhook.sent")
-        await in_thread(outcomes.delivered, delivery, answer)
+        await in_thread(outcomes.delivered, delivery, ended)
         return True
 
     async def _post(self, endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> sending.Answer:
@@ -141,6 +140,20 @@ class Courier:
             await asyncio.wait(self._lanes.values(), timeout=FAREWELL_S)
         with contextlib.suppress(Error):
             await in_thread(deliveries.release, self.id)
+
+
+def _as_failure(error: BaseException) -> LensError:
+    """What an attempt met. A bug is a failure like others, spaced by the schedule: a lane that broke would be begun again at once.
+
+    What is not about this delivery is raised: the database is away, the process ends.
+    """
+    if isinstance(error, LensError):
+        return error
+    if isinstance(error, Error) or not isinstance(error, Exception):
+        raise error
+    logger.error("an attempt broke", exc_info=error)
+    # repr: what a destination sent may be in it, and PostgreSQL keeps no NUL.
+    return Transient("internal_error", repr(error)[:200])
 
 
 async def _doze(until: asyncio.Event, longest_s: float) -> None:

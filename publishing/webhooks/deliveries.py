@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from core.clock import now
@@ -21,8 +21,10 @@ from publishing.webhooks.models import DeliveryState, EndpointState, WebhookDeli
 
 LEASE = timedelta(seconds=6)
 PAGE = 100
-# The log itself is the queue; rows are made for what can be tried soon. A dead destination must not copy the log.
+# The log itself is the queue; rows are made for what can be tried soon. What failed and waits for its schedule holds up no others,
+# for a destination may refuse some frames and take the rest. A dead one must not copy the log: hence a bound on both together.
 BACKLOG = 1_000
+MOST_OWED = 10_000
 
 # Who has something to do, in one statement, for it is asked every second.
 _BUSY = """
@@ -83,7 +85,7 @@ def text(delivery: WebhookDelivery) -> str | None:
 
 def follow(endpoint: WebhookEndpoint) -> None:
     """Move the cursor on: a row for every frame that matches, chained as on the socket. The caller holds the endpoint's row."""
-    room = BACKLOG - WebhookDelivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING).count()
+    room = _room(endpoint)
     if room <= 0:
         return
     reading = selectors.read(endpoint.position, min(room, PAGE), Filter.of(parse_filter(endpoint.filter), frozenset()))
@@ -103,6 +105,13 @@ def follow(endpoint: WebhookEndpoint) -> None:
     WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
     endpoint.position = rows[-1].seq if len(rows) == min(room, PAGE) else log.head
     endpoint.save(update_fields=["position", "last_seq"])
+
+
+def _room(endpoint: WebhookEndpoint) -> int:
+    """For how many more frames rows may be made now."""
+    owed = WebhookDelivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING)
+    counts: dict[str, int] = owed.aggregate(untried=Count("pk", filter=Q(attempts=0)), together=Count("pk"))
+    return min(BACKLOG - counts["untried"], MOST_OWED - counts["together"])
 
 
 def _start_again(endpoint: WebhookEndpoint, horizon: int, why: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Greatest, Now
 
 from audit.models import DeadLetter
 from audit.services import bury, close
@@ -37,7 +37,8 @@ def delivered(delivery: WebhookDelivery, answer: Answer) -> None:
     with transaction.atomic():
         if not _end(delivery, DeliveryState.DELIVERED, history):
             return
-        _endpoint(delivery).update(failures=0, failing_since=None, rests_until=None, last_error="", last_success_at=Now())
+        # A rest stays: another post in flight may have been told to wait.
+        _endpoint(delivery).update(failures=0, failing_since=None, last_error="", last_success_at=Now())
         if delivery.letter is not None:
             note = f"Delivered to {delivery.endpoint.name} after a retry."
             close(delivery.letter, DeadLetter.Status.RESOLVED, actor="webhooks", note=note)
@@ -89,12 +90,11 @@ def _give_up(delivery: WebhookDelivery, error: LensError, history: list[dict[str
 
 def _weaken(delivery: WebhookDelivery, error: LensError) -> None:
     """The endpoint's part: its failures, its wish to be left alone, and the end of patience."""
-    rest = error.retry_after if isinstance(error, Transient) else None
     _endpoint(delivery).update(
         failures=F("failures") + 1,
         failing_since=Coalesce("failing_since", Now()),
         last_error=f"{error.code}: {error.detail}"[:300],
-        rests_until=None if rest is None else Now() + timedelta(seconds=min(rest, SCHEDULE.longest_s)),
+        **_rest(error),
     )
     if isinstance(error, Permanent) and error.code == "gone":
         disable(delivery.endpoint_id, error.detail)
@@ -103,6 +103,14 @@ def _weaken(delivery: WebhookDelivery, error: LensError) -> None:
     hopeless = _endpoint(delivery).filter(failing_since__lte=Now() - patience)
     if delivery.attempts >= len(SCHEDULE.waits) and (found := hopeless.first()):
         disable(found.pk, f"Every attempt since {iso(found.failing_since or now())} failed; the last: {found.last_error}"[:300])
+
+
+def _rest(error: LensError) -> dict[str, Any]:
+    """A rest is lengthened and never shortened: of several posts in flight, each is told to wait for another time, or for none."""
+    if not isinstance(error, Transient) or error.retry_after is None:
+        return {}
+    rest = timedelta(seconds=min(error.retry_after, SCHEDULE.longest_s))
+    return {"rests_until": Greatest("rests_until", Now() + Value(rest))}
 
 
 def _end(delivery: WebhookDelivery, state: DeliveryState, history: list[dict[str, Any]]) -> bool:

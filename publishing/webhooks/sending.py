@@ -9,15 +9,13 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpcore2
 import httpx2
 
-from core.clock import now
 from core.errors import Permanent, Transient
+from core.http import wait_wished
 from publishing.webhooks.targets import Networks, Resolve, admit, resolve
 
 DEADLINE_S = 15.0
@@ -96,11 +94,13 @@ async def post(through: httpx2.AsyncClient, url: str, headers: dict[str, str], b
             excerpt = await _beginning(response)
     except (TimeoutError, httpx2.TimeoutException) as error:
         raise Transient("timeout", f"No whole answer within {DEADLINE_S:g} s.") from error
+    except httpx2.InvalidURL as error:
+        raise Transient("target_refused", f"Nothing can be sent to this address: {error}"[:200]) from error
     except httpx2.HTTPError as error:
         raise Transient("unreachable", f"{type(error).__name__}: {error}"[:200]) from error
     answer = Answer(response.status_code, round((time.monotonic() - began) * 1000), excerpt)
     if not response.is_success:
-        raise _refusal(answer, response.headers.get("retry-after", ""))
+        raise _refusal(answer, response.headers)
     return answer
 
 
@@ -114,21 +114,9 @@ async def _beginning(response: httpx2.Response) -> str:
     return kept[:KEPT_BYTES].decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def _refusal(answer: Answer, retry_after: str) -> Transient | Permanent:
+def _refusal(answer: Answer, headers: httpx2.Headers) -> Transient | Permanent:
     facts = {"status": answer.status, "duration_ms": answer.duration_ms, "excerpt": answer.excerpt}
     if answer.status == GONE:
         return Permanent("gone", "The destination answered 410 Gone.", **facts)
-    wait = _seconds(retry_after) if answer.status in BUSY else None
+    wait = wait_wished(headers) if answer.status in BUSY else None
     return Transient("http_error", f"The destination answered {answer.status}.", retry_after=wait, **facts)
-
-
-def _seconds(text: str) -> float | None:
-    """What a Retry-After header asks for: seconds or a date; None where it says neither."""
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware: datetime = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max((aware - now()).total_seconds(), 0.0)

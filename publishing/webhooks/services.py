@@ -49,9 +49,9 @@ def rotate(endpoint: WebhookEndpoint, overlap: timedelta = OVERLAP) -> str:
 
 
 def pause(endpoint: WebhookEndpoint, by: str) -> bool:
-    """No posts until it is resumed; its place in the log is kept. False when it was not active."""
-    active = WebhookEndpoint.objects.filter(pk=endpoint.pk, state=EndpointState.ACTIVE)
-    paused = active.update(
+    """No posts until it is resumed, and no alert if it was disabled; its place in the log is kept. False when it was paused."""
+    others = WebhookEndpoint.objects.filter(pk=endpoint.pk).exclude(state=EndpointState.PAUSED)
+    paused = others.update(
         state=EndpointState.PAUSED, reason=f"Paused by {by}."[:300], state_since=Now(), held_by=None, held_until=None
     )
     return bool(paused)
@@ -113,15 +113,19 @@ def try_out(endpoint: WebhookEndpoint) -> Answer:
     return asyncio.run(_post(endpoint, f"msg_test_{uuid7()}", body))
 
 
-def prune(before: datetime) -> int:
-    """Deliveries that came to their end before then; returns how many. Call again while it returns BATCH.
+def expired(before: datetime) -> QuerySet[WebhookDelivery]:
+    """Deliveries that came to their end before then and that nobody needs.
 
     One whose dead letter still waits for a person is kept: it is what a retry would send.
     """
     waiting = DeadLetter.objects.filter(pk=OuterRef("letter"), status=DeadLetter.Status.OPEN)
-    ended = WebhookDelivery.objects.filter(ended_at__lt=before).exclude(Exists(waiting))
-    old = ended.order_by("ended_at").values("pk")[:BATCH]
-    return WebhookDelivery.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]
+    return WebhookDelivery.objects.filter(ended_at__lt=before).exclude(Exists(waiting))
+
+
+def prune(before: datetime) -> int:
+    """Remove the oldest of the expired; returns how many. Call again while it returns BATCH."""
+    old = expired(before).order_by("ended_at").values_list("pk", flat=True)[:BATCH]
+    return WebhookDelivery.objects.filter(pk__in=list(old)).delete()[0]
 
 
 def _owed(endpoint: WebhookEndpoint) -> QuerySet[WebhookDelivery]:

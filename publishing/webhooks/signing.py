@@ -29,7 +29,7 @@ def issue_secret(endpoint: WebhookEndpoint) -> str:
 
 
 def sign(endpoint: WebhookEndpoint, message_id: str, body: str, at: datetime) -> dict[str, str]:
-    """The three headers; both signatures while an old secret overlaps. Raises Transient secret_lost."""
+    """The three headers; the signatures of both while an old secret overlaps. Raises Transient secret_lost."""
     stamp = str(int(at.timestamp()))
     content = f"{message_id}.{stamp}.{body}".encode()
     signatures = [f"v1,{_signature(key, content)}" for key in _keys(endpoint, at)]
@@ -44,7 +44,9 @@ def _keys(endpoint: WebhookEndpoint, at: datetime) -> list[bytes]:
             "secret_lost", "The secret cannot be derived: DJANGO_SECRET_KEY has changed. Give the endpoint a new secret."
         )
     overlaps = endpoint.previous_until is not None and at < endpoint.previous_until
-    return [_derived(salt, root) for salt in (endpoint.salt, *([endpoint.previous_salt] if overlaps else []))]
+    # The previous secret may be older than the root: the row does not tell under which one it was made, so it signs under each.
+    previous = [_derived(endpoint.previous_salt, root) for root in roots] if overlaps else []
+    return [_derived(endpoint.salt, root), *previous]
 
 
 def _derived(salt: str, root: str | bytes) -> bytes:

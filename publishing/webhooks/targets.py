@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+import httpx2
+
 from core.errors import Transient
 
 Address = IPv4Address | IPv6Address
@@ -46,6 +48,10 @@ def parse_target(url: str) -> SplitResult:
         raise ValueError("Leave out user, password and fragment: posts are signed instead.")
     if parts.port == 0:
         raise ValueError("Port 0 cannot be called.")
+    try:
+        httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"Nothing can be sent to this address: {error}") from error
     return parts
 
 

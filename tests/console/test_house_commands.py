@@ -17,10 +17,11 @@ from console import retention
 from core.clock import now
 from core.ids import uuid7
 from evaluation.models import Decision, EvaluationModel
-from publishing.models import Frame, Receipt, StreamHead
+from publishing.models import Frame, Receipt, StreamHead, WebhookDelivery
 from publishing.selectors import read
 from signals.models import Signal, Status
 from tests.conftest import SignalFactory
+from tests.publishing.receivers import endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = now() - timedelta(days=400)
@@ -73,6 +74,17 @@ def test_what_an_unclosed_letter_needs_stays(make_signal: SignalFactory, letter:
     DeadLetter.objects.create(event_id=signal.pk, stage="enrich", reason_code="x", status=letter, created_at=LONG_AGO)
     retention.prune_all()
     assert (Signal.objects.count(), DeadLetter.objects.count()) == (1, 1)
+
+
+def test_a_look_counts_the_deliveries_that_would_go_and_no_others(make_signal: SignalFactory) -> None:
+    made, _ = endpoint()
+    letter = DeadLetter.objects.create(event_id=make_signal().pk, stage="webhook", reason_code="unreachable", payload={})
+    told = {"endpoint": made, "epoch": "e", "prev_seq": 0, "event_id": letter.event_id, "ended_at": LONG_AGO}
+    WebhookDelivery.objects.create(seq=1, state="delivered", **told)
+    WebhookDelivery.objects.create(seq=2, state="dead", letter=letter.pk, **told)
+    assert run("prune", "--dry-run", "--table", "deliveries")["old"] == {"deliveries": 1}
+    assert run("prune", "--yes", "--table", "deliveries")["removed"] == {"deliveries": 1}
+    assert WebhookDelivery.objects.get().seq == 2
 
 
 def test_what_the_stream_still_shows_stays_and_goes_with_it(judged: Callable[..., Signal]) -> None:

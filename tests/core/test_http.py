@@ -10,7 +10,7 @@ from contextlib import closing
 import httpx2
 import pytest
 
-from core.http import bounded_client, deadline
+from core.http import bounded_client, deadline, wait_wished
 
 
 def serve(listener: socket.socket, pieces: list[bytes], pause: float) -> None:
@@ -65,3 +65,21 @@ def test_a_bounded_body_is_not_unpacked(listener: socket.socket) -> None:
     threading.Thread(target=serve, args=[listener, SQUEEZED, 0], daemon=True).start()
     with bounded_client(most_bytes=25_000, timeout=5) as client:
         assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/").content == BOMB
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "9999999"}, 9_999_999.0),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "Wed Oct 21 07:28:00 2015"}, 0.0),
+        ({"retry-after": "Fri, 01 Jan 2027 00:00:00 +99999999999999"}, None),
+    ],
+)
+def test_what_a_server_asks_for_is_read_in_one_place_and_nonsense_is_no_wish(headers: dict[str, str], wait: float | None) -> None:
+    assert wait_wished(headers) == wait

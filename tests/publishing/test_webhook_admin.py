@@ -114,6 +114,12 @@ def test_a_test_post_tells_its_outcome(admin_client: Client) -> None:
     assert "ConnectError" in page
 
 
+def test_a_test_post_to_an_address_that_none_can_go_to_says_so(admin_client: Client) -> None:
+    made, _ = endpoint("https://☃.net/")
+    answer = admin_client.post(f"{PAGE}{made.pk}/try/", follow=True)
+    assert (answer.status_code, "Nothing can be sent to this address" in answer.content.decode()) == (200, True)
+
+
 def test_missing_frames_are_replayed_and_dead_ones_sent_again(admin_client: Client, publish: Callable[..., Signal]) -> None:
     made, _ = endpoint()
     publish()

@@ -24,6 +24,7 @@ from publishing.webhooks import services
 from publishing.webhooks.courier import Courier
 from publishing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.sending import client
+from publishing.webhooks.targets import Address
 from signals.models import Pulse, Signal
 from tests.publishing.receivers import LOOPBACK, Receiver, endpoint, receiver
 
@@ -34,9 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
-async def courier() -> AsyncIterator[Courier]:
+async def courier(**options: Any) -> AsyncIterator[Courier]:
     """One in this process."""
-    async with client(LOOPBACK) as through:
+    async with client(LOOPBACK, **options) as through:
         made = Courier(through, tick_s=0.2)
         running = asyncio.create_task(made.run())
         try:
@@ -74,6 +75,15 @@ async def settled(count: int, within: float = 20) -> list[WebhookDelivery]:
             return found
         assert time.monotonic() < ends, f"{len(found)} of {count}"
         await asyncio.sleep(0.05)
+
+
+async def complaint(within: float = 10) -> str:
+    """What the one endpoint says of its last attempt, once that has failed."""
+    ends = time.monotonic() + within
+    while not (said := (await in_database(WebhookEndpoint.objects.get)()).last_error):
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.05)
+    return said
 
 
 async def test_frames_arrive_signed_chained_and_in_order(publish: Publish) -> None:
@@ -233,12 +243,29 @@ async def test_a_secret_that_cannot_be_derived_is_a_failure_people_can_read(publ
         await in_database(WebhookEndpoint.objects.filter(pk=made.pk).update)(fingerprint="0" * 64)
         await in_database(publish)()
         async with courier():
-            ends = time.monotonic() + 10
-            while not (said := (await in_database(WebhookEndpoint.objects.get)(pk=made.pk)).last_error):
-                assert time.monotonic() < ends
-                await asyncio.sleep(0.05)
+            said = await complaint()
         assert said.startswith("secret_lost: ")
         assert there.calls == []
+
+
+async def test_a_fault_of_our_own_is_a_failed_attempt_that_waits_like_others(
+    publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def breaks(host: str, _: int) -> list[Address]:
+        asked.append(host)
+        raise RuntimeError("odd \0 answer")
+
+    await in_database(endpoint)("http://exec.invalid/")
+    await in_database(publish)()
+    async with courier(find=breaks):
+        said = await complaint()
+        await asyncio.sleep(1)
+    owed = await in_database(WebhookDelivery.objects.get)()
+    assert said == r"internal_error: RuntimeError('odd \x00 answer')"
+    assert (owed.state, owed.attempts, owed.history[0]["code"], len(asked)) == ("pending", 1, "internal_error", 1)
+    assert [record.exc_info is not None for record in caplog.records if record.message == "an attempt broke"] == [True]
 
 
 async def test_a_test_post_is_signed_and_stores_nothing(settings: Any) -> None:

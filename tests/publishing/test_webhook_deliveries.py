@@ -131,6 +131,25 @@ def test_rows_are_made_for_what_can_be_tried_soon_and_the_log_keeps_the_rest(
     assert [(one.seq, one.prev_seq) for one in owed(made)] == [(2, 1), (3, 2), (4, 3)]
 
 
+def test_frames_that_a_destination_refuses_hold_up_no_others_until_very_many_wait(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "BACKLOG", 2)
+    monkeypatch.setattr(deliveries, "MOST_OWED", 5)
+    made, _ = endpoint()
+    for _ in range(7):
+        publish()
+    for expected in ([1, 2], [3, 4], [5]):
+        due = owed(made)
+        assert [one.seq for one in due] == expected
+        for one in due:
+            outcomes.failed(one, Transient("http_error", "400", status=400))
+    assert owed(made) == []
+    assert (WebhookDelivery.objects.count(), fresh(made).position) == (5, 5)
+    outcomes.delivered(WebhookDelivery.objects.get(seq=1), TAKEN)
+    assert [one.seq for one in owed(made)] == [6]
+
+
 def test_what_retention_took_breaks_the_chain_and_is_said(publish: Publish) -> None:
     made, _ = endpoint()
     for _ in range(4):
@@ -200,6 +219,22 @@ def test_a_retry_after_lengthens_the_wait_rests_the_endpoint_and_never_hurries(p
     assert (due - now()).total_seconds() > 4
 
 
+@pytest.mark.parametrize("other", [DOWN, Transient("http_error", "429", retry_after=5.0, status=429), TAKEN])
+def test_a_rest_is_not_cut_short_by_what_another_post_in_flight_met(publish: Publish, other: LensError | Answer) -> None:
+    made, _ = endpoint(max_in_flight=2)
+    publish()
+    publish()
+    first, second = owed(made)
+    outcomes.failed(first, Transient("http_error", "429", retry_after=3_600.0, status=429))
+    if isinstance(other, Answer):
+        outcomes.delivered(second, other)
+    else:
+        outcomes.failed(second, other)
+    rests_until = fresh(made).rests_until
+    assert rests_until is not None
+    assert 3_590 < (rests_until - now()).total_seconds() <= 3_600
+
+
 def test_success_ends_the_row_and_heals_the_endpoint(publish: Publish) -> None:
     made, _ = endpoint()
     publish()
@@ -266,6 +301,20 @@ def test_a_paused_endpoint_waits_and_resumes_where_it_stood(publish: Publish) ->
     assert services.resume(made)
     assert [one.seq for one in owed(made)] == [1]
     assert not services.resume(made)
+
+
+def test_a_disabled_endpoint_may_be_paused_which_ends_its_alert_and_resumes_as_any_other(publish: Publish) -> None:
+    made, _ = endpoint()
+    publish()
+    outcomes.failed(owed(made)[0], Permanent("gone", "The destination answered 410 Gone."))
+    assert standing().disabled == 1
+    assert services.pause(made, "ann")
+    assert (fresh(made).state, fresh(made).reason, standing().disabled) == ("paused", "Paused by ann.", 0)
+    publish()
+    assert hold(uuid7()) == {}
+    assert services.resume(made)
+    assert [one.seq for one in owed(made)] == [1, 2]
+    assert (fresh(made).failures, fresh(made).failing_since) == (0, None)
 
 
 def test_a_resume_from_now_passes_over_what_was_missed_and_a_replay_brings_it(publish: Publish) -> None:

@@ -59,7 +59,11 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "asks", "wait"), [(429, "7", 7.0), (503, "3600", 3600.0), (503, "soon", None), (500, "9", None), (429, "", None)]
+    ("status", "asks", "wait"),
+    [
+        *((429, "7", 7.0), (503, "3600", 3600.0), (503, "soon", None), (500, "9", None), (429, "", None)),
+        (503, "Fri, 01 Jan 2027 00:00:00 +99999999999999", None),
+    ],
 )
 async def test_the_wish_to_be_left_alone_is_heard(status: int, asks: str, wait: float | None) -> None:
     async with receiver() as there:
@@ -177,3 +181,7 @@ async def test_a_certificate_for_another_name_is_refused() -> None:
     async with receiver() as there:
         assert (await refused(there.url.replace("http://", "https://"))).code == "unreachable"
         assert there.calls == []
+
+
+async def test_an_address_that_no_request_can_carry_is_refused() -> None:
+    assert (await refused("https://☃.net/")).code == "target_refused"

@@ -74,6 +74,15 @@ def test_another_root_key_is_noticed_and_a_former_one_still_serves(settings: Any
     assert Webhook(secret).verify(BODY, sign(WebhookEndpoint.objects.get(pk=made.pk), "msg_1", BODY, now()))
 
 
+def test_both_secrets_sign_when_the_old_one_was_made_under_a_former_root_key(settings: Any) -> None:
+    made, old = endpoint()
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another"
+    settings.SECRET_KEY_FALLBACKS = [former]
+    new = rotate(made)
+    during = sign(made, "msg_1", BODY, now())
+    assert [Webhook(secret).verify(BODY, during)["seq"] for secret in (old, new)] == [7, 7]
+
+
 def snippet(language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None
