@@ -200,13 +200,24 @@ async def test_a_key_or_filter_that_is_refused_ends_it(publish: Publish) -> None
                     await hear(lens, 1)
 
 
+def verdict(seq: int, prev_seq: int, epoch: str = "a") -> dict[str, Any]:
+    about = {"event_id": f"{epoch}{seq}", "evaluation": 0, "model": None}
+    return {"type": "verdict", "epoch": epoch, "seq": seq, "prev_seq": prev_seq, **about}
+
+
 class Script:
-    """A server that says what the test wants: what a real one never would."""
+    """A server that says what the test wants: what a real one never would.
+
+    `frames`: what each subscription gets, a frame by its two numbers, anything else whole, or the code to close with.
+    """
 
     def __init__(self) -> None:
         self.heard: list[list[dict[str, Any]]] = []
-        self.frames: list[list[tuple[int, int]]] = []
+        self.frames: list[list[tuple[int, int] | dict[str, Any] | int]] = []
         self.unavailable = 0
+
+    def told(self, op: str) -> list[dict[str, Any]]:
+        return [message for heard in self.heard for message in heard if message["op"] == op]
 
     async def __call__(self, opened: ServerConnection) -> None:
         heard: list[dict[str, Any]] = []
@@ -221,10 +232,11 @@ class Script:
             elif message["op"] == "subscribe":
                 answer = {"type": "subscribed", "id": message["id"], "epoch": "a", "head_seq": 9, "recovered": True}
                 await opened.send(json.dumps(answer))
-                for seq, prev_seq in self.frames.pop(0) if self.frames else []:
-                    about = {"event_id": f"e{seq}", "evaluation": 0, "model": None}
-                    frame = {"type": "verdict", "epoch": "a", "seq": seq, "prev_seq": prev_seq, **about}
-                    await opened.send(json.dumps(frame))
+                for said in self.frames.pop(0) if self.frames else []:
+                    if isinstance(said, int):
+                        await opened.close(said)
+                    else:
+                        await opened.send(json.dumps(verdict(*said) if isinstance(said, tuple) else said))
 
 
 @asynccontextmanager
@@ -264,6 +276,99 @@ async def test_a_subscription_that_met_a_missing_database_is_asked_for_again_soo
         async with LensClient(url, "k", None, at(0)) as lens:
             assert await hear(lens, 1, within=20) == [1]
         assert len(script.heard) == 2
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+async def test_a_server_that_says_goodbye_is_come_back_to(code: int) -> None:
+    async with scripted() as (script, url):
+        script.frames = [[(1, 0), code], [code], [(2, 1)]]
+        async with LensClient(url, "k", None, at(0)) as lens:
+            assert await hear(lens, 2, within=20) == [1, 2]
+        assert [asked["since"]["seq"] for asked in script.told("subscribe")] == [0, 1, 1]
+
+
+async def test_a_subscription_that_stood_ends_the_count_of_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even one without a frame: the first pause after a quiet night is a short one."""
+    counted: list[int] = []
+
+    def at_once(_: Exception, failures: int) -> float:
+        counted.append(failures)
+        return 0.0
+
+    monkeypatch.setattr("sigmapilot_lens_client.client._pause", at_once)
+    async with scripted() as (script, url):
+        script.unavailable, script.frames = 3, [[1011], [1011], [(1, 0)]]
+        async with LensClient(url, "k", None, at(0)) as lens:
+            assert await hear(lens, 1) == [1]
+    assert counted == [0, 1, 2, 0, 0]
+
+
+async def test_a_wait_that_was_given_up_costs_no_frame_and_repeats_none() -> None:
+    store = at(0)
+    async with scripted() as (script, url):
+        script.frames = [[(1, 0)], [(2, 1), (3, 2)]]
+        async with LensClient(url, "k", None, store, options=Options(auto_ack=False)) as lens:
+            first = await anext(lens)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(lens), 0.3)
+            await lens.ack(first)
+            assert store.position == Position("a", 1)
+            assert await hear(lens, 2, within=20) == [2, 3]
+        assert [asked["since"]["seq"] for asked in script.told("subscribe")] == [0, 1]
+
+
+async def test_a_second_one_waiting_is_refused_and_the_first_goes_on() -> None:
+    async with scripted() as (script, url):
+        async with LensClient(url, "k", None, at(0), options=Options(silence_s=0.5)) as lens:
+            first = asyncio.create_task(hear(lens, 2, within=20))
+            while not script.told("subscribe"):
+                await asyncio.sleep(0.01)
+            with pytest.raises(RuntimeError, match="already running"):
+                await anext(lens)
+            script.frames = [[(1, 0), (2, 1)]]
+            assert await first == [1, 2]
+        assert len(script.heard) == 2
+
+
+class FullDisk(MemoryPositions):
+    """Has no room at first."""
+
+    full = True
+
+    def save(self, position: Position) -> None:
+        if self.full:
+            self.full = False
+            raise OSError("no space left on device")
+        super().save(position)
+
+
+async def test_a_first_position_that_could_not_be_kept_is_kept_by_the_next_wait() -> None:
+    store = FullDisk()
+    async with scripted() as (script, url):
+        script.frames = [[], [(10, 9)]]
+        async with LensClient(url, "k", None, store, options=Options(auto_ack=False)) as lens:
+            assert await hear(lens, 1, within=20) == [10]
+    assert store.position == Position("a", 9)
+
+
+async def test_a_frame_of_the_log_before_moves_no_position_in_the_new_one() -> None:
+    """The log was restored from a copy that ended at 1, and has written its own 2 and 3 since."""
+    store = at(0)
+    changed = {"type": "resync", "reason": "epoch_changed", "head_seq": 3, "rest": "/decisions?epoch=b&after_seq=0"}
+    async with scripted() as (script, url):
+        script.frames = [[(1, 0), (2, 1), (3, 2), changed], [(1, 0), verdict(2, 1, "b"), verdict(3, 2, "b")]]
+        async with LensClient(url, "k", None, store, options=Options(auto_ack=False)) as lens:
+            async with asyncio.timeout(20):
+                before = [await anext(lens) for _ in range(3)]
+                after = [await anext(lens) for _ in range(3)]
+            kept = []
+            for frame in (before[2], after[0], before[1], after[1]):
+                await lens.ack(frame)
+                kept.append(store.position)
+            while len(script.told("ack")) < 2:
+                await asyncio.sleep(0.01)
+        assert kept == [Position("a", 0), Position("b", 1), Position("b", 1), Position("b", 2)]
+        assert [message["seq"] for message in script.told("ack")] == [1, 2]
 
 
 async def test_a_receipt_is_told_again_until_it_is_confirmed() -> None:

@@ -55,7 +55,7 @@ class LensClient:
     """An async iterator of frames; one iteration at a time.
 
     With `auto_ack` a frame is acknowledged when the next one is asked for, that is after the loop's body has acted on it. Without a
-    stored position it begins at the head, live.
+    stored position it begins at the head, live. A wait that is given up loses nothing: the next goes on behind the newest frame.
     """
 
     def __init__(self, url: str, key: str, wanted: Filter | None = None, store: Positions | None = None, **more: Any) -> None:
@@ -73,7 +73,7 @@ class LensClient:
         self._socket: ClientConnection | None = None
         self._stream: AsyncGenerator[Frame, None] | None = None
         self._handed: Frame | None = None
-        self._asked = self._subscription = 0
+        self._asked = self._subscription = self._failures = 0
         self._live = False
         self._asked_again_at: Position | None = None
         self._silence_s = self._options.silence_s or 20.0
@@ -109,13 +109,19 @@ class LensClient:
             await stream.aclose()
 
     async def ack(self, frame: Frame) -> None:
-        """Everything up to this frame is dealt with: kept in the store first, then told to the server."""
-        if self._chain is None:
+        """Everything up to this frame is dealt with: kept in the store first, then told to the server.
+
+        Of a frame from a log that has been left, only the frame itself is remembered: its number says nothing in another log.
+        """
+        chain = self._chain
+        if chain is None:
             raise RuntimeError("acknowledge while iterating")
-        await asyncio.to_thread(self._store.save, Position(self._chain.position.epoch, frame["seq"]))
+        if chain.knows(frame):
+            await asyncio.to_thread(self._store.save, Position(chain.position.epoch, frame["seq"]))
         self._acted.add(frame)
         self._handed = None
-        await self._say({"op": "ack", "seq": frame["seq"]})
+        if chain is self._chain and chain.knows(frame):
+            await self._say({"op": "ack", "seq": frame["seq"]})
 
     async def receipt(self, decision_id: str, state: State, *, reason: str = "", client_order_id: str = "") -> None:
         """Tell what became of a decision; told again after a reconnect until it is confirmed."""
@@ -126,27 +132,30 @@ class LensClient:
         await self._say(self._receipts[self._asked])
 
     async def _frames(self) -> AsyncGenerator[Frame, None]:
-        kept = await asyncio.to_thread(self._store.load)
-        self._chain = Chain(kept) if kept else None
-        failures = 0
-        while True:
-            try:
-                async with (
-                    connect(
-                        self._url, additional_headers=self._headers, open_timeout=self._options.open_timeout_s, close_timeout=2
-                    ) as self._socket,
-                    contextlib.aclosing(self._serve(self._socket)) as heard,
-                ):
-                    async for frame in heard:
-                        failures = 0
-                        yield frame
-            except (WebSocketException, OSError, TimeoutError, _SilentError) as error:
-                pause = _pause(error, failures)
-                logger.info("reconnecting in %.1f s: %s", pause, error)
-            finally:
-                self._socket = None
-            failures += 1
-            await asyncio.sleep(pause)
+        """From the newest frame handed over, or the kept position. Broken off it is over: the next wait begins another."""
+        try:
+            if self._chain is None and (kept := await asyncio.to_thread(self._store.load)):
+                self._chain = Chain(kept)
+            self._failures = 0
+            while True:
+                try:
+                    async with (
+                        connect(
+                            self._url, additional_headers=self._headers, open_timeout=self._options.open_timeout_s, close_timeout=2
+                        ) as self._socket,
+                        contextlib.aclosing(self._serve(self._socket)) as heard,
+                    ):
+                        async for frame in heard:
+                            yield frame
+                except (WebSocketException, OSError, TimeoutError, _SilentError) as error:
+                    pause = _pause(error, self._failures)
+                    logger.info("reconnecting in %.1f s: %s", pause, error)
+                finally:
+                    self._socket = None
+                self._failures += 1
+                await asyncio.sleep(pause)
+        finally:
+            self._stream = None
 
     async def _serve(self, socket: ClientConnection) -> AsyncGenerator[Frame, None]:
         """One connection, until it ends."""
@@ -195,9 +204,11 @@ class LensClient:
 
     async def _begin(self, subscribed: dict[str, Any]) -> None:
         """Frames may follow, unless a resync does. A first position is kept at once: what comes next must not be lost."""
+        self._failures = 0
         if self._chain is None:
-            self._chain = Chain(Position(subscribed["epoch"], subscribed["head_seq"]))
-            await asyncio.to_thread(self._store.save, self._chain.position)
+            head = Position(subscribed["epoch"], subscribed["head_seq"])
+            await asyncio.to_thread(self._store.save, head)
+            self._chain = Chain(head)
         self._live = bool(subscribed["recovered"])
 
     async def _checked(self, message: Any) -> Frame | None:
@@ -263,4 +274,4 @@ def _pause(error: Exception, failures: int) -> float:
             raise RefusedError(f"closed with {error.rcvd.code} {error.rcvd.reason}".strip()) from error
         if advised := _PAUSE.search(error.rcvd.reason):
             return min(int(advised[1]) / 1000, LONGEST_S)
-    return random.uniform(SHORTEST_S, min(LONGEST_S, 2.0**failures))
+    return random.uniform(SHORTEST_S, min(LONGEST_S, 2.0 ** min(failures, 10)))

@@ -69,6 +69,11 @@ class Chain:
 
     def __init__(self, position: Position) -> None:
         self.position = position
+        self._newest: dict[str, int] = {}
+
+    def knows(self, frame: Frame) -> bool:
+        """Whether the frame's number is one of this log: written there, or seen there under its old epoch."""
+        return frame["epoch"] == self.position.epoch or frame["seq"] <= self._newest.get(frame["epoch"], -1)
 
     def is_repeat(self, frame: Frame) -> bool:
         """Whether the frame lies at or before the position, in the same log."""
@@ -80,6 +85,7 @@ class Chain:
 
     def move(self, frame: Frame) -> None:
         """The frame is the newest one seen. The epoch stays the subscription's: frames of a restored log keep their old one."""
+        self._newest[frame["epoch"]] = frame["seq"]
         self.position = Position(self.position.epoch, frame["seq"])
 
 
