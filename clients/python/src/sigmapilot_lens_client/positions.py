@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,8 @@ class FilePositions:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        # A save whose caller gave it up still runs in its thread.
+        self._one_at_a_time = threading.Lock()
 
     def load(self) -> Position | None:
         """Raises ValueError for a file that is no position: guessing would repeat or lose frames."""
@@ -48,14 +51,15 @@ class FilePositions:
             raise ValueError(f"{self._path} holds no position: {error}") from error
 
     def save(self, position: Position) -> None:
-        beside = self._path.with_name(self._path.name + ".new")
-        with beside.open("w") as file:
-            json.dump({"epoch": position.epoch, "seq": position.seq}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with self._one_at_a_time:
+            beside = self._path.with_name(self._path.name + ".new")
+            with beside.open("w") as file:
+                json.dump({"epoch": position.epoch, "seq": position.seq}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
