@@ -35,7 +35,8 @@ class Kept:
     @property
     def market(self) -> str | None:
         """The market whose decisions the directory holds; None when it holds none."""
-        return self._facts.get("data", {}).get("market")
+        known: str | None = self._facts.get("data", {}).get("market")
+        return known
 
     def keep_market(self, market: str) -> None:
         """From here on the directory is that market's."""
