@@ -72,7 +72,7 @@ class LensSettings(BaseSettings):
     )
     retention_days: Days = knob(
         365,
-        "older signals go with all that hangs on them, once a day or by `manage.py prune`; never one that is not settled, "
+        "older signals go with all that hangs on them, every hour or by `manage.py prune`; never one that is not settled, "
         "has an open dead letter, or is still on the stream",
     )
     webhook_allow_private: Networks = knob(
