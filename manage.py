@@ -3,8 +3,8 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from core.commands import main
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lens_project.settings.local")
-    execute_from_command_line(sys.argv)
+    main(sys.argv)

@@ -1,4 +1,4 @@
-"""Accounts and roles in the admin, in the house's dress; for superusers, see `console/roles.py`."""
+"""Pages of other packages in the house's dress: how the pruning ended, and, for superusers, accounts and roles, see `roles`."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -6,11 +6,10 @@ from django.contrib.auth.models import Group, User
 from django_celery_results.models import GroupResult, TaskResult
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.admin import HouseAdmin
+from core.admin import HouseAdmin, ReadOnly, clipped
 
-# Results of tasks are not kept: the rows of the product say what became of everything.
-for unused in (User, Group, TaskResult, GroupResult):
-    admin.site.unregister(unused)
+for replaced in (User, Group, TaskResult, GroupResult):
+    admin.site.unregister(replaced)
 
 
 @admin.register(User)
@@ -34,3 +33,14 @@ class HouseGroupAdmin(GroupAdmin, HouseAdmin[Group]):
     """Roles. Three are kept up to date by the house; others are anybody's own."""
 
     searched = ["name"]
+
+
+@admin.register(TaskResult)
+class HouseTaskResultAdmin(ReadOnly, HouseAdmin[TaskResult]):
+    """How the hourly pruning ended; what became of a signal is in its own rows."""
+
+    list_display = ["date_done", "task_name", "status", clipped("result", "result")]
+    wide = ["traceback", "meta"]
+    exclude = ["content_type", "content_encoding", "task_args", "task_kwargs", "periodic_task_name", "meta"]
+    searched = ["task_id"]
+    ordering = ["-id"]

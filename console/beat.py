@@ -12,7 +12,7 @@ def fold_hours() -> None:
     fold()
 
 
-@shared_task(name="console.beat.prune")
+@shared_task(name="console.beat.prune", ignore_result=False)
 def prune() -> None:
-    """Remove what is older than its keep."""
+    """Remove what is older than its keep. It has no row of its own to tell how it ended: its result is kept for a day."""
     retention.prune_all()

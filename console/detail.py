@@ -98,7 +98,7 @@ def _enrichment(enrichment: Enrichment | None, with_payload: bool) -> dict[str, 
         "quality_score": enrichment.quality_score,
         "enriched_at": iso(enrichment.enriched_at),
         "duration_ms": enrichment.duration_ms,
-        "payload_bytes": len(enrichment.payload.encode()),
+        "payload_bytes": enrichment.payload_bytes,
         "payload_hash": enrichment.payload_hash,
         **({"payload": enrichment.payload} if with_payload else {}),
     }

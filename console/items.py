@@ -1,5 +1,6 @@
 """One row of a list, or one thing whole, as callers see it. A decision is shown as its frame shows it, by the same code."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,23 +20,36 @@ PUBLIC_STAGE = {"conclude": "evaluate", "webhook": "publish"}
 
 
 class Place(NamedTuple):
-    """Where and when a decision went onto the stream."""
+    """Where and when a decision or a verdict went onto the stream, and the market it was told to be about."""
 
     epoch: str
     published_at: str
+    market: str
+
+
+Places = dict[tuple[UUID, int, str], Place]
 
 
 def decisions(rows: list[Decision], *, rested: bool = False) -> list[dict[str, Any]]:
     """Settled decisions, their signals loaded; `rested` adds what each rests on. One query for all of them."""
-    places = _places(rows)
+    places = _places(Kind.DECISION, rows)
     return [
         {**_decision(row, places.get((row.signal_id, row.evaluation, row.model))), **(_rest(row) if rested else {})} for row in rows
     ]
 
 
-def verdict(row: Verdict) -> dict[str, Any]:
-    """A verdict with the signal it is about."""
-    return {"event_id": str(row.signal_id), "evaluation": row.evaluation, **_about(row.signal), **conclusion(row)}
+def verdicts(rows: list[Verdict]) -> list[dict[str, Any]]:
+    """Verdicts, their signals loaded, with the signals they are about. One query for all of them."""
+    places = _places(Kind.VERDICT, rows)
+    return [
+        {
+            "event_id": str(row.signal_id),
+            "evaluation": row.evaluation,
+            **_about(row.signal, places.get((row.signal_id, row.evaluation, ""))),
+            **conclusion(row),
+        }
+        for row in rows
+    ]
 
 
 def conclusion(row: Verdict) -> dict[str, Any]:
@@ -120,7 +134,7 @@ def sender(row: Source) -> dict[str, Any]:
 
 
 def _decision(row: Decision, place: Place | None) -> dict[str, Any]:
-    setting = Setting(settings.LENS.market, seconds(settings.LENS.decision_ttl_s))
+    setting = Setting(_market(place), seconds(settings.LENS.decision_ttl_s))
     frame = decision_frame(row.signal, row, setting).model_dump(mode="json", exclude={"type"})
     return {
         "id": str(row.pk),
@@ -144,11 +158,17 @@ def _rest(row: Decision) -> dict[str, Any]:
     }
 
 
-def _about(signal: Signal) -> dict[str, Any]:
-    return {"symbol": signal.symbol, "event_type": signal.event_type, "source": signal.source, "market": settings.LENS.market}
+def _about(signal: Signal, place: Place | None) -> dict[str, Any]:
+    return {"symbol": signal.symbol, "event_type": signal.event_type, "source": signal.source, "market": _market(place)}
 
 
-def _places(rows: list[Decision]) -> dict[tuple[UUID, int, str], Place]:
-    frames = Frame.objects.filter(event_id__in={row.signal_id for row in rows}, kind=Kind.DECISION)
-    columns = frames.values_list("event_id", "evaluation", "model", "epoch", "payload__published_at")
-    return {(event_id, evaluation, model): Place(epoch, at) for event_id, evaluation, model, epoch, at in columns}
+def _market(place: Place | None) -> str:
+    """The market a frame named stays that of its decision; the setting is for what nobody was told of."""
+    return place.market if place else settings.LENS.market
+
+
+def _places(kind: Kind, rows: Sequence[Decision | Verdict]) -> Places:
+    """(event, round, model) → its place; a verdict's model is empty."""
+    frames = Frame.objects.filter(event_id__in={row.signal_id for row in rows}, kind=kind)
+    columns = frames.values_list("event_id", "evaluation", "model", "epoch", "payload__published_at", "payload__market")
+    return {(event_id, evaluation, model): Place(*place) for event_id, evaluation, model, *place in columns}

@@ -29,7 +29,6 @@ from signals.models import Signal, Status
 from signals.selectors import buried
 
 CHUNK = 100
-SIGNAL_STAGES = {"enrich", "conclude", "publish"}
 MOST_AT_ONCE = 1_000
 # So many signals a second come back when many are brought back at once; fewer than that start at once.
 SPREAD_PER_S = 20

@@ -13,9 +13,10 @@ from access.shapes import StrictSerializer, TextField
 from access.views import WatchedView, caller_of
 from audit.models import DeadLetter
 from console import items, letter_shapes, letters, lists
-from console.queries import InstantField, LettersFilter
+from console.queries import LettersFilter
 from core.clock import iso
 from core.problem import Problem
+from signals.api import ZonedField
 
 LONGEST_NOTE = 1_000
 # Lines and tabs are welcome in a note; other control characters are not.
@@ -49,7 +50,7 @@ class RetryManyBody(RetryBody):
     """A frozen selection: what matches the filter and was there at `as_of`."""
 
     filter = LettersFilter(help_text="As for `GET /dlq`; at least one of them.")
-    as_of = InstantField(required=False, help_text="What came later is not selected; by default now.")
+    as_of = ZonedField(required=False, help_text="What came later is not selected; by default now.")
     dry_run = serializers.BooleanField(default=False, help_text="Only count, by stage and reason.")
 
 

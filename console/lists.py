@@ -126,9 +126,7 @@ def _judges(rows: list[EvaluationModel]) -> Items:
 
 EVENTS = Listing(Order("events", "received_at"), queries.EventsQuery, sent, lambda rows: [detail.summary(row) for row in rows])
 DECISIONS = Listing(Order("decisions", "evaluated_at"), queries.DecisionsQuery, judged, items.decisions)
-VERDICTS = Listing(
-    Order("verdicts", "evaluated_at"), queries.VerdictsQuery, concluded, lambda rows: [items.verdict(row) for row in rows]
-)
+VERDICTS = Listing(Order("verdicts", "evaluated_at"), queries.VerdictsQuery, concluded, items.verdicts)
 LETTERS = Listing(Order("dlq", "created_at"), queries.LettersQuery, buried, lambda rows: [items.letter(row) for row in rows])
 MODELS = Listing(
     Order("models", "created_at", "name"), queries.PageQuery, lambda _caller, _asked: EvaluationModel.objects.all(), _judges

@@ -1,7 +1,7 @@
 """What a list may be asked for. A parameter nobody knows, or one given twice, is an error and not a wider answer."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 
@@ -9,11 +9,11 @@ from audit.models import DeadLetter
 from console.items import PUBLIC_STAGE
 from core.queries import Query
 from evaluation.models import DecisionStatus
+from evaluation.schemas import Word
 from signals.api import SymbolField, ZonedField
 from signals.models import EventType, Status
 
 STAGES = ("enqueue", "enrich", "evaluate", "publish")
-WORDS = ("FOLLOW_ENTER", "IGNORE", "FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP")
 
 
 class SpellingsField(SymbolField):
@@ -35,16 +35,6 @@ class ShareField(serializers.FloatField):
         if math.isnan(share):
             self.fail("invalid")
         return share
-
-
-class InstantField(ZonedField):
-    """As in a signal; an instant that UTC cannot hold is refused like any other."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            return super().to_internal_value(data)
-        except OverflowError as error:
-            raise serializers.ValidationError("Lies outside of time.", "not_a_time") from error
 
 
 class StageField(serializers.ChoiceField):
@@ -71,8 +61,8 @@ class PageQuery(Query):
 class SpanQuery(PageQuery):
     """A page of what happened in a span of time."""
 
-    since = InstantField(required=False, help_text="Inclusive.")
-    until = InstantField(required=False, help_text="Exclusive.")
+    since = ZonedField(required=False, help_text="Inclusive.")
+    until = ZonedField(required=False, help_text="Exclusive.")
 
 
 class EventsQuery(SpanQuery):
@@ -92,8 +82,8 @@ class RoundsFilter(Query):
     event_type = serializers.ChoiceField(EventType.choices, required=False)
     source = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
     degraded = serializers.BooleanField(required=False, help_text="Whether no model answered the last time.")
-    since = InstantField(required=False, help_text="Inclusive.")
-    until = InstantField(required=False, help_text="Exclusive.")
+    since = ZonedField(required=False, help_text="Inclusive.")
+    until = ZonedField(required=False, help_text="Exclusive.")
 
 
 class DecisionsQuery(SpanQuery):
@@ -102,7 +92,7 @@ class DecisionsQuery(SpanQuery):
     model = serializers.CharField(max_length=50, required=False)
     symbol = SpellingsField(required=False, help_text="Any accepted spelling, in any case.")
     event_type = serializers.ChoiceField(EventType.choices, required=False)
-    decision = serializers.ChoiceField(WORDS, required=False)
+    decision = serializers.ChoiceField(get_args(Word), required=False)
     status = serializers.ChoiceField(DecisionStatus.choices, required=False)
     min_confidence = ShareField(min_value=0, max_value=1, required=False)
 
@@ -118,8 +108,8 @@ class LettersFilter(Query):
     reason_code = serializers.CharField(max_length=50, required=False)
     fingerprint = serializers.RegexField(r"^[0-9a-f]{16}$", required=False, help_text="One cause, as a letter names it.")
     event_id = serializers.UUIDField(required=False)
-    since = InstantField(required=False, help_text="Inclusive.")
-    until = InstantField(required=False, help_text="Exclusive.")
+    since = ZonedField(required=False, help_text="Inclusive.")
+    until = ZonedField(required=False, help_text="Exclusive.")
 
 
 class LettersQuery(LettersFilter, PageQuery):

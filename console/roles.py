@@ -11,7 +11,7 @@ from typing import Any
 
 from django.apps import apps
 
-OURS = ("access", "audit", "signals", "enrichment", "evaluation", "publishing", "admin")
+OURS = ("access", "audit", "signals", "enrichment", "evaluation", "publishing", "admin", "django_celery_results")
 OPERATES = {"add_signal", "change_deadletter", "change_source", "change_webhookdelivery"}
 ADMINISTERS = {
     *("add_apikey", "change_apikey"),

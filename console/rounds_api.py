@@ -14,9 +14,10 @@ from access.views import WatchedView, caller_of
 from console import rounds, rounds_shapes
 from console.letters import UnfilteredError
 from console.letters_api import checked, note_field
-from console.queries import InstantField, RoundsFilter
+from console.queries import RoundsFilter
 from core.clock import iso
 from core.problem import Problem
+from signals.api import ZonedField
 from signals.models import Status
 from signals.selectors import by_id
 
@@ -32,7 +33,7 @@ class RoundsBody(RoundBody):
     """A frozen selection: what matches the filter and was received by `as_of`."""
 
     filter = RoundsFilter(help_text="At least one of them.")
-    as_of = InstantField(required=False, help_text="What came later is not selected; by default now.")
+    as_of = ZonedField(required=False, help_text="What came later is not selected; by default now.")
 
 
 class RoundDoor(WatchedView):

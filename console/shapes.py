@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 from console.letter_shapes import Letter
 from core.problem import TITLES
 from evaluation.models import DecisionStatus
+from evaluation.schemas import Word
 from publishing.frames import DecisionData
-from signals.models import Direction, EventType, Status
+from signals.models import Direction, EventType, ExitWord, Status
 
 Amount = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$", examples=["60000.5"], description="A plain decimal.")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Hash = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$", description="SHA-256, or empty where there is none.")]
 Stage = Literal["enrich", "evaluate", "publish", "done", "rejected", "dlq", "failed"]
-Word = Literal["FOLLOW_ENTER", "IGNORE", "FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP"]
 Code = Annotated[str, Field(json_schema_extra={"enum": [*TITLES]})]
 
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Tags already held.")
@@ -295,9 +295,7 @@ class SourceItem(BaseModel):
     name: str
     paused: bool
     limits: Annotated[SourceLimits, Field(description="Its own; null: the installation's.")]
-    close_fallback: Annotated[
-        Literal["FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP"], Field(description="What is said of a CLOSE signal that nobody judged.")
-    ]
+    close_fallback: Annotated[ExitWord, Field(description="What is said of a CLOSE signal that nobody judged.")]
     first_seen_at: datetime
     last_seen_at: datetime | None
 

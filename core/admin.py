@@ -88,7 +88,7 @@ class ReadOnly:
     also: Sequence[Shown] = ()
     # Columns about how the row was handled, for whoever mends the machine: below all others, folded.
     clockwork: Sequence[str] = ()
-    exclude: Any = None
+    exclude: ClassVar[Any] = None
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody adds history."""

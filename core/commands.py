@@ -9,12 +9,23 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from django.core.management import execute_from_command_line
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 from tqdm import tqdm
 
 SOME_FAILED, REFUSED, DOWN = 1, 2, 4
 
 T = TypeVar("T")
+
+
+def main(argv: list[str]) -> None:
+    """Run the command that was typed. Without a database any command, Django's own too, ends with one sentence and DOWN."""
+    try:
+        execute_from_command_line(argv)
+    except (OperationalError, InterfaceError) as error:
+        sys.stderr.write(f"The database does not answer: {str(error).strip()}\n")
+        sys.exit(DOWN)
 
 
 class HouseCommand(BaseCommand):

@@ -81,7 +81,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "httpcore2": {"level": "WARNING"},
             "google_genai": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
-            # A traceback for each second that Redis is away, in every process; /ready and lens_wakeups_lost_total say it.
+            # A traceback for each second that Redis is away, in every process; /ready and lens_stream_wakeups_lost_total say it.
             "channels_redis": {"level": "CRITICAL"},
             # Two lines a task say what the timeline says better.
             "celery.worker.strategy": {"level": "WARNING"},

@@ -1,4 +1,7 @@
-"""What may be done per coin, from `policy.yaml`: shown to the models, and applied to what they answer."""
+"""What may be done per coin, from `policy.yaml`: shown to the models.
+
+An answer's size is held to it, by `evaluation/guard`; the other limits speak of a whole account and are the executor's to keep.
+"""
 
 from functools import cache
 from pathlib import Path

@@ -8,7 +8,6 @@ undone by the statement that settles it.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,11 +122,6 @@ def failed(model: str, error: LensError) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_FAILED, arguments)
     _breakers.forget()
-
-
-def open_models() -> Sequence[str]:
-    """The models not asked just now."""
-    return sorted(model for model, breaker in _breakers().items() if breaker.open)
 
 
 def _probing(model: str, lease: timedelta) -> datetime | None:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.canonical import canonical, digest
 
+Word = Literal["FOLLOW_ENTER", "IGNORE", "FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP"]
 # What may be answered to which event, and what each word means to an executor.
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "OPEN_SIGNAL": {
@@ -89,7 +90,7 @@ class Answer(_Strict):
 
     evidence_for: Annotated[tuple[Evidence, ...], Field(max_length=4)] = ()
     evidence_against: Annotated[tuple[Evidence, ...], Field(max_length=4)] = ()
-    decision: Literal["FOLLOW_ENTER", "IGNORE", "FOLLOW_EXIT", "HOLD", "TIGHTEN_STOP"]
+    decision: Word
     confidence: Annotated[Number, Field(ge=0, le=1)]
     entry_plan: EntryPlan | None = None
     risk_plan: RiskPlan | None = None

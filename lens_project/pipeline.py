@@ -162,8 +162,9 @@ class Outlook:
 def replay(letter: DeadLetter, actor: str, note: str = "", after: timedelta = ZERO) -> bool:
     """Bring a buried signal back. False when the letter is not open, or the signal no longer dead.
 
-    It goes on from where it stood, in its round, while nobody has been told its end. Once the fallback verdict is on the stream,
-    the real one belongs to a new round, or nobody would hear it (docs/decisions/0012). The letter is resolved when it arrives.
+    Buried from `queued` it begins again, in a new round. Otherwise it goes on from where it stood, in its round, while nobody has
+    been told its end. Once the fallback verdict is on the stream, the real one belongs to a new round, or nobody would hear it
+    (docs/decisions/0012). The letter is resolved when it arrives.
     With `after`, the sweep sends it that much later: a crowd that is brought back must not arrive as one.
 
     A letter about a webhook speaks of one delivery, which is owed again; its signal is not touched.

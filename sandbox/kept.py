@@ -1,4 +1,4 @@
-"""What stays the same between two starts on one data directory: port numbers and generated secrets, in one private file."""
+"""What stays the same between two starts on one data directory: its market, its ports and secrets, in one private file."""
 
 import json
 import os
@@ -31,6 +31,17 @@ class Kept:
         """48 URL-safe characters, generated on first use."""
         known = self._facts.setdefault("secrets", {})
         return str(known[name] if name in known else self._keep("secrets", name, secrets.token_urlsafe(36)))
+
+    @property
+    def market(self) -> str | None:
+        """The market whose decisions the directory holds; None when it holds none."""
+        known: str | None = self._facts.get("data", {}).get("market")
+        return known
+
+    def keep_market(self, market: str) -> None:
+        """From here on the directory is that market's."""
+        if self.market is None:
+            self._keep("data", "market", market)
 
     def _keep(self, group: str, name: str, value: object) -> object:
         self._facts.setdefault(group, {})[name] = value
@@ -66,11 +77,3 @@ def free_port(not_these: Collection[int] = ()) -> int:
     floor = int(_KERNEL_RANGE.read_text().split()[0]) if _KERNEL_RANGE.exists() else 49_152
     candidates = random.SystemRandom().sample(range(10_000, max(floor, 20_000)), 200)
     return next(port for port in candidates if port not in not_these and port_is_free(LOOPBACK, port))
-
-
-def free_ports(count: int) -> int:
-    """The first of so many such ports in a row."""
-    while True:
-        first = free_port()
-        if all(port_is_free(LOOPBACK, first + offset) for offset in range(1, count)):
-            return first

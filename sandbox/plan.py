@@ -1,5 +1,6 @@
 """What the stack consists of: the environment its processes get, and every process as a row of one table."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -89,6 +90,20 @@ def refuse_taken_ports(plan: Plan) -> None:
     for variable, port in wanted:
         if not port_is_free(plan.host, port):
             raise SetupError(f"Port {port} on {plan.host} is in use by another program. Stop it, or set {variable} to a free port.")
+
+
+def refuse_another_market(plan: Plan, kept: Kept, last_run: Path) -> None:
+    """Raises SetupError when the directory holds decisions of another market: simulated ones must not pass for real ones.
+
+    A directory from before this was kept is of the market that its last run told, if that run could not tidy up.
+    """
+    told = json.loads(last_run.read_text()).get("market") if last_run.exists() else None
+    known = kept.market or told
+    if known not in {None, plan.market}:
+        raise SetupError(
+            f"{plan.data_dir} holds decisions of the {known} market, and those of {plan.market} must not be mixed with them. "
+            f"Set LENS_DATA_DIR to a directory for {plan.market}, or LENS_MARKET to {known}."
+        )
 
 
 def environment(environ: Mapping[str, str], plan: Plan, kept: Kept) -> dict[str, str]:

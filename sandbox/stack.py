@@ -28,6 +28,7 @@ from sandbox.plan import (
     manage,
     product,
     read_plan,
+    refuse_another_market,
     refuse_taken_ports,
     simulators,
     without_files,
@@ -79,12 +80,15 @@ class Stack:
             os.kill(pid, number)
 
     def _start(self) -> None:
+        kept = Kept(self.plan.data_dir)
+        refuse_another_market(self.plan, kept, self._facts_file)
         self._facts_file.unlink(missing_ok=True)
         refuse_taken_ports(self.plan)
         shutil.rmtree(self.plan.data_dir / "metrics", ignore_errors=True)
         (self.plan.data_dir / "metrics").mkdir(mode=0o700)
-        embedded = self._start_the_world()
+        embedded = self._start_the_world(kept)
         self._migrate(embedded)
+        kept.keep_market(self.plan.market)
         processes = product(self.plan, self.env)
         self.supervisor.launch(*processes)
         if self.plan.market == SANDBOX:
@@ -93,9 +97,8 @@ class Stack:
         self.supervisor.wait_until(self._whole, WHOLE_WITHIN_S, "a /ready of 200")
         write_private(self._facts_file, json.dumps(self.facts, indent=2))
 
-    def _start_the_world(self) -> bool:
+    def _start_the_world(self, kept: Kept) -> bool:
         """Servers and simulators side by side. True when the database is ours."""
-        kept = Kept(self.plan.data_dir)
         servers = prepare(self.plan.data_dir, kept, self._environ)
         self.env = environment(self._environ, self.plan, kept)
         played = simulators(self.plan, kept, self.env)

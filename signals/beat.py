@@ -1,4 +1,4 @@
-"""Appointments. Beat sends them; a thread in the evaluate worker keeps the sweep going when beat or its queue is away."""
+"""Appointments. Beat sends them; a thread in every worker keeps the sweep going when beat or its queue is away."""
 
 import logging
 import threading

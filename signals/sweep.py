@@ -1,6 +1,6 @@
 """The resume sweep: every second, send what the rows say is owed. It holds nothing and remembers nothing.
 
-It runs from beat and from a thread in a second kind of worker; an advisory lock makes the second of two harmless. What it sends
+It runs from beat and from a thread in every worker; an advisory lock lets one of them through. What it sends
 may be a duplicate of something slow: every stage is idempotent, and each look at the same signal waits twice as long.
 """
 

@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.clock import iso, now
 from sandbox import schema
-from sandbox.kept import free_port, free_ports
+from sandbox.kept import LOOPBACK, free_port, port_is_free
 from sandbox.services import Servers
 from sandbox.stack import Stack
 from tests.described import checked
@@ -187,6 +187,14 @@ def manage(database: str, *arguments: str) -> None:
     environ |= {"DATABASE_URL": database, "REDIS_URL": "redis://127.0.0.1:1", "DJANGO_SECRET_KEY": "none"}
     environ["DJANGO_SETTINGS_MODULE"] = "lens_project.settings.local"
     subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        if all(port_is_free(LOOPBACK, first + offset) for offset in range(1, count)):
+            return first
 
 
 @functools.cache

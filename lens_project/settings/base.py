@@ -112,6 +112,7 @@ CELERY_BROKER_URL = LENS.broker_url or f"{REDIS_URL}/0"
 if not LENS.broker_url:
     CELERY_BROKER_TRANSPORT = "lens_project.broker:Transport"
 CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum" if LENS.broker_url else "classic"
+# For the tasks that say `ignore_result=False`; whatever works on a signal says how it ended in the signal's rows.
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
@@ -147,7 +148,8 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {
     "resume-stalled": {"task": "signals.beat.resume_stalled", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
-    "prune": {"task": "console.beat.prune", "schedule": 86_400.0, "options": {"expires": 3_600, "queue": "control"}},
+    # Intervals are counted from beat's start: a longer one would never end where beat starts anew every day.
+    "prune": {"task": "console.beat.prune", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
     "prune-stream": {"task": "publishing.beat.prune_stream", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
     "keep-interest": {"task": "enrichment.tasks.keep_interest", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
     "fold-hours": {"task": "console.beat.fold_hours", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},

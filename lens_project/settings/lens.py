@@ -72,7 +72,7 @@ class LensSettings(BaseSettings):
     )
     retention_days: Days = knob(
         365,
-        "older signals go with all that hangs on them, once a day or by `manage.py prune`; never one that is not settled, "
+        "older signals go with all that hangs on them, every hour or by `manage.py prune`; never one that is not settled, "
         "has an open dead letter, or is still on the stream",
     )
     webhook_allow_private: Networks = knob(
@@ -104,7 +104,7 @@ class LensSettings(BaseSettings):
         None, "a RabbitMQ, `amqp://` or `amqps://`, that carries the tasks in quorum queues; unset: Redis does", secret=True
     )
     metrics_port: Port | None = knob(None, "`/metrics` is served here, by a process of its own, and no longer beside the API")
-    data_dir: Path = knob(ROOT / ".lens", "data, pids, logs of `make run`; a relative path begins at the project")
+    data_dir: Path = knob(ROOT / ".lens", "data, pids, logs of `make run`, for one market; a relative path begins at the project")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = knob("INFO", "the least grave lines that are logged")
     sentry_dsn: str | None = knob(
         None,

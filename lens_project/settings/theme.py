@@ -55,6 +55,7 @@ _WAYS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "House": [
         ("Processes", "monitor_heart", "signals.pulse", ""),
+        ("Appointments", "event_available", "django_celery_results.taskresult", ""),
         ("What people did", "history", "admin.logentry", ""),
         ("Users", "person", "auth.user", ""),
         ("Roles", "group", "auth.group", ""),

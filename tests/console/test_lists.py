@@ -15,9 +15,11 @@ from audit.models import DeadLetter
 from console import letter_shapes, shapes
 from core.clock import iso, now
 from evaluation.models import Breaker, Decision, EvaluationModel, Spend, Verdict
+from publishing.services import publish_decision, publish_verdict
 from signals.models import Signal, Source, Status
 from tests.conftest import SignalFactory
 from tests.console.conftest import ClientFactory
+from tests.publishing.conftest import conclude, judge
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,21 @@ def test_a_decision_reads_as_its_frame_on_the_stream(reader: APIClient, judged: 
     assert {name: item[name] for name in frame if name not in {"type", "seq", "prev_seq", "snapshot", "stale"}} == {
         name: frame[name] for name in frame if name not in {"type", "seq", "prev_seq", "snapshot", "stale"}
     }
+
+
+def test_what_was_told_keeps_the_market_it_was_told_of(reader: APIClient, make_signal: SignalFactory, settings: Any) -> None:
+    settings.LENS = settings.LENS.model_copy(update={"market": "sandbox"})
+    told, untold = make_signal(), make_signal(symbol="ETH")
+    for signal in (told, untold):
+        judge(signal)
+    assert publish_decision(told, "chatgpt")
+    conclude(untold)
+    assert publish_verdict(conclude(told))
+    settings.LENS = settings.LENS.model_copy(update={"market": "hyperliquid"})
+    for path in ("decisions", "verdicts"):
+        assert {item["symbol"]: item["market"] for item in results(reader, path)} == {"BTC": "sandbox", "ETH": "hyperliquid"}
+    decision = Decision.objects.get(signal=told)
+    assert reader.get(f"/api/v1/decisions/{decision.pk}").json()["market"] == "sandbox"
 
 
 @pytest.mark.parametrize(

@@ -163,5 +163,5 @@ def test_one_models_breaker_is_its_own(register: Register, enriched: Enriched, s
     for name in ("chatgpt", "gemini"):
         run(str(signal.pk), name)
     assert [decision(signal, name).status for name in ("chatgpt", "gemini")] == ["provider_error", "ok"]
-    assert breakers.open_models() == ["chatgpt"] or is_open()
+    assert is_open()
     assert not breakers.state("gemini").open

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.kept import Kept, free_port
-from sandbox.plan import SetupError, environment, product, read_plan, simulators, without_files
+from sandbox.plan import SetupError, environment, product, read_plan, refuse_another_market, simulators, without_files
 from sandbox.run import summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -270,6 +270,14 @@ def test_the_database_is_migrated_only_when_the_code_or_the_rows_say_so(launcher
     assert migrations() == 0
 
 
+def test_a_directory_belongs_to_the_market_it_was_first_used_with(launcher: Launcher) -> None:
+    refused = launcher.run("--once", LENS_MARKET="hyperliquid")
+    assert refused.returncode == 1
+    assert f"{launcher.data} holds decisions of the sandbox market" in refused.stderr
+    assert "Set LENS_DATA_DIR to a directory for hyperliquid, or LENS_MARKET to sandbox." in refused.stderr
+    assert launcher.calls() == []
+
+
 @pytest.mark.parametrize("variable", ["LENS_HTTP_PORT", "LENS_WS_PORT"])
 def test_a_taken_port_is_an_error_that_names_the_variable(launcher: Launcher, variable: str) -> None:
     with socket.create_server(("127.0.0.1", int(launcher.env[variable]))):
@@ -291,6 +299,24 @@ def test_a_launcher_started_with_its_parent_ends_with_it(launcher: Launcher) -> 
     parent.wait()
     eventually(lambda: not any(alive(pid) for pid in pids.values()))
     eventually(lambda: launcher.pids() == {})
+
+
+def test_a_directory_from_before_is_of_the_market_its_last_run_told(tmp_path: Path) -> None:
+    sandbox, real = read_plan({}), read_plan({"LENS_MARKET": "hyperliquid"})
+    last_run = tmp_path / "stack.json"
+    refuse_another_market(real, Kept(tmp_path), last_run)
+    last_run.write_text(json.dumps({"market": "sandbox"}))
+    refuse_another_market(sandbox, Kept(tmp_path), last_run)
+    with pytest.raises(SetupError, match="LENS_DATA_DIR"):
+        refuse_another_market(real, Kept(tmp_path), last_run)
+
+
+def test_the_market_of_a_directory_is_kept(tmp_path: Path) -> None:
+    assert Kept(tmp_path).market is None
+    Kept(tmp_path).keep_market("hyperliquid")
+    assert Kept(tmp_path).market == "hyperliquid"
+    with pytest.raises(SetupError, match="hyperliquid market"):
+        refuse_another_market(read_plan({}), Kept(tmp_path), tmp_path / "none")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "80a", "٣"])

@@ -43,7 +43,8 @@ class Command(BaseCommand):
                 "key_env": KEY_ENV,
             },
         )
-        Price.objects.get_or_create(model=chatgpt, defaults=PRETENDED)
+        if not Price.objects.filter(model=chatgpt).exists():
+            Price.objects.create(model=chatgpt, **PRETENDED)
 
     def _credentials(self) -> dict[str, str]:
         file: Path = settings.LENS.data_dir / "run" / "demo.json"

@@ -9,7 +9,7 @@ from core.commands import HouseCommand
 
 
 class Command(HouseCommand):
-    """What beat does once a day, by hand: for some tables, or with another age."""
+    """What beat does every hour, by hand: for some tables, or with another age."""
 
     help = "Remove old rows. Unsettled signals, those with an open dead letter, and those the stream still shows are kept."
     changes = True

@@ -5,37 +5,31 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import CommandError, CommandParser
 
 from console import detail
+from core.commands import REFUSED, SOME_FAILED, HouseCommand
 from enrichment import selectors
 from signals.models import Signal
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """What the API tells of a signal, with the payload its models read and where each number came from."""
 
     help = "Show a signal: where it stands, its timeline, the market frozen beside it, its decisions and verdict."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("event_id")
-        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             known = _known(UUID(options["event_id"]))
         except ValueError as error:
-            raise CommandError(f"{options['event_id']!r} is not an event id.", returncode=2) from error
+            raise CommandError(f"{options['event_id']!r} is not an event id.", returncode=REFUSED) from error
         except Signal.DoesNotExist as error:
-            raise CommandError(f"There is no event {options['event_id']}.", returncode=1) from error
-        except DatabaseError as error:
-            raise CommandError(f"The database did not answer: {error}", returncode=4) from error
-        if options["json"]:
-            self.stdout.write(json.dumps(known))
-            return
-        for line in _lines(known):
-            self.stdout.write(line)
+            raise CommandError(f"There is no event {options['event_id']}.", returncode=SOME_FAILED) from error
+        self.answer(options, known, "\n".join(_lines(known)))
 
 
 def _known(event_id: UUID) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from console.lines import line
 from core.clock import now
-from core.commands import DOWN, REFUSED, HouseCommand
+from core.commands import REFUSED, HouseCommand
 from publishing import selectors, stream
 from publishing.operations import LARGEST_SEQ, Since, parse_filter
 from publishing.subscriptions import Chain, Filter
@@ -44,8 +44,6 @@ class Command(HouseCommand):
             wanted = _filter(options)
             chain = self._start(wanted, options["since"])
             asyncio.run(self._print(wanted, chain, options))
-        except Error as error:
-            raise CommandError(f"The database does not answer: {error}", returncode=DOWN) from error
         except KeyboardInterrupt:
             return
         except BrokenPipeError:
