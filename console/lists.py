@@ -13,6 +13,7 @@ from access.views import caller_of
 from audit.models import DeadLetter
 from console import detail, items, queries
 from console.health import health_of
+from console.retention import CLOSED
 from core.paging import Order, Row, asked_for, links, opened, read_page
 from evaluation.models import Decision, EvaluationModel, Verdict
 from evaluation.schemas import WORDS
@@ -49,7 +50,6 @@ _BURIED = {
     "since": "created_at__gte",
     "until": "created_at__lt",
 }
-_CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
 _WAITING = [DeadLetter.Status.OPEN, DeadLetter.Status.REQUEUED]
 
 
@@ -105,7 +105,7 @@ def buried(caller: Caller, asked: Asked) -> QuerySet[DeadLetter]:
     if caller.allowed_sources:
         letters = letters.filter(Exists(Signal.objects.filter(pk=OuterRef("event_id"), source__in=caller.allowed_sources)))
     if "resolved" in asked:
-        letters = letters.filter(status__in=_CLOSED if asked["resolved"] else _WAITING)
+        letters = letters.filter(status__in=CLOSED if asked["resolved"] else _WAITING)
     return asked_for(letters, asked, _BURIED)
 
 

@@ -28,7 +28,7 @@ CHUNK = 500
 # every signal is shown, expects to find none, and would join and sort all of them for each chunk.
 _SHORTCUTS = ("hashjoin", "mergejoin", "sort", "seqscan", "bitmapscan")
 _DONE = [Status.PUBLISHED, Status.REJECTED, Status.FAILED]
-_CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
+CLOSED = [DeadLetter.Status.RESOLVED, DeadLetter.Status.DISCARDED]
 
 
 def expiry(days: float | None = None) -> datetime:
@@ -38,7 +38,7 @@ def expiry(days: float | None = None) -> datetime:
 
 def signals(before: datetime) -> QuerySet[Signal]:
     """Signals that nobody needs any more, oldest first."""
-    waiting = DeadLetter.objects.filter(event_id=OuterRef("pk")).exclude(status__in=_CLOSED)
+    waiting = DeadLetter.objects.filter(event_id=OuterRef("pk")).exclude(status__in=CLOSED)
     shown = Frame.objects.filter(event_id=OuterRef("pk"))
     old = Signal.objects.filter(received_at__lt=before, status__in=_DONE, next_attempt_at__isnull=True)
     return old.exclude(Exists(waiting)).exclude(Exists(shown)).order_by("received_at", "id")
@@ -46,7 +46,7 @@ def signals(before: datetime) -> QuerySet[Signal]:
 
 def letters(before: datetime) -> QuerySet[DeadLetter]:
     """Closed letters; those of a signal that is still there stay with it."""
-    closed = DeadLetter.objects.filter(status__in=_CLOSED, created_at__lt=before)
+    closed = DeadLetter.objects.filter(status__in=CLOSED, created_at__lt=before)
     return closed.exclude(Exists(Signal.objects.filter(pk=OuterRef("event_id"))))
 
 

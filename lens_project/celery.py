@@ -16,7 +16,7 @@ app = Celery("lens")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # The doors that cost nothing to open; enrichment's is opened by the workers that enrich (enrichment/beat).
 app.autodiscover_tasks(["publishing"])
-app.autodiscover_tasks(["signals", "enrichment", "evaluation", "publishing", "console"], related_name="beat")
+app.autodiscover_tasks(["signals", "enrichment", "evaluation", "console"], related_name="beat")
 
 
 @worker_init.connect(weak=False)

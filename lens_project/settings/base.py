@@ -150,7 +150,6 @@ CELERY_BEAT_SCHEDULE = {
     "resume-stalled": {"task": "signals.beat.resume_stalled", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
     # Intervals are counted from beat's start: a longer one would never end where beat starts anew every day.
     "prune": {"task": "console.beat.prune", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
-    "prune-stream": {"task": "publishing.beat.prune_stream", "schedule": 3600.0, "options": {"expires": 600, "queue": "control"}},
     "keep-interest": {"task": "enrichment.tasks.keep_interest", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
     "fold-hours": {"task": "console.beat.fold_hours", "schedule": 60.0, "options": {"expires": 50, "queue": "control"}},
 }

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.conf import LazySettings, settings
 
+from console.beat import prune
 from core.clock import now
 from lens_project.celery import app
 from publishing import retention
-from publishing.beat import prune_stream
 from publishing.models import Frame, Position
 from publishing.operations import Since
 from publishing.selectors import log
@@ -55,14 +55,14 @@ def test_the_appointment_keeps_to_the_setting_and_idle_readers_keep_their_place(
     append(3)
     age(3, seq=1)
     Position.objects.create(caller="key:a", name="idle", epoch="e", seq=1, updated_at=now() - timedelta(days=300))
-    prune_stream()
+    prune()
     assert seqs() == [1, 2, 3]
     settings.LENS = settings.LENS.model_copy(update={"stream_retention_days": 2})
-    prune_stream()
+    prune()
     assert (seqs(), Position.objects.get().name) == ([2, 3], "idle")
 
 
 def test_beat_keeps_the_appointment() -> None:
-    assert prune_stream.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert prune.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     app.loader.import_default_modules()
-    assert prune_stream.name in app.tasks
+    assert prune.name in app.tasks
