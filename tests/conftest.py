@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db.models.signals import post_migrate
+from hypothesis import HealthCheck, settings
 
 from core.clock import now
 from evaluation.remembered import forget_all
@@ -16,6 +17,10 @@ from signals.models import Signal
 from signals.services import Submission, _known_sources, submit
 
 SignalFactory = Callable[..., Signal]
+
+# The same examples every time, however slow the machine.
+settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def signal_fields(**changes: Any) -> dict[str, Any]:

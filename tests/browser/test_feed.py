@@ -72,7 +72,7 @@ def test_after_a_broken_connection_nothing_is_missed_or_doubled(feed: Visitor, l
     expect(feed.page.locator("#live")).not_to_have_attribute("data-state", "live")
     lens.settled([lens.submit(), lens.submit()])
     head = lens.frames()[-1]["seq"]
-    expect(feed.page.locator("#live")).to_have_text(f"live · seq {head}", timeout=30_000)
+    expect(feed.page.locator("#live")).to_have_text(f"live · seq {head}", timeout=90_000)
     expect(feed.page.locator("#feed tbody tr").first.locator("td").last).to_have_text(str(head))
     seqs = shown(feed)
     assert seqs == list(range(head, head - len(seqs), -1))

@@ -12,7 +12,7 @@ Scheme = Literal["light", "dark"]
 WIDTHS = (1440, 390)
 HEIGHT = 900
 GRAVE = {"serious", "critical"}
-LONGEST_WAIT_MS = 15_000
+LONGEST_WAIT_MS = 60_000
 
 expect.set_options(timeout=LONGEST_WAIT_MS)
 

@@ -1,11 +1,9 @@
 """`LENS_METRICS_PORT`: metrics on a port of their own, and only there."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,8 @@ import httpx2
 import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
+
+from sandbox.kept import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ def test_metrics_leave_the_public_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_metrics_are_served_on_their_own(tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "LENS_METRICS_PORT": str(port)}
     with subprocess.Popen([sys.executable, "manage.py", "serve_metrics"], cwd=ROOT, env=environ) as server:
         try:
@@ -50,8 +50,3 @@ def _first_answer(url: str) -> str:
         except httpx2.TransportError:
             assert time.monotonic() < ends
             time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])

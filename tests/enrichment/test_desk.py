@@ -193,10 +193,10 @@ def test_one_broken_timeframe_leaves_the_others_and_is_tried_again(desk: Desk, v
 
 
 def test_what_takes_too_long_is_a_timeout_and_serves_the_next_signal(desk: Desk, venue: Venue, profile: Profile) -> None:
-    venue.slow_s = 0.5
+    venue.slow_s = 3
     started = time.monotonic()
     found = look(desk, "BTC", profile, AT, 0.1)
-    assert time.monotonic() - started < 0.4
+    assert time.monotonic() - started < 2
     assert [error.code for error in found.values() if isinstance(error, LensError)] == ["timeout"] * 3
     assert all(isinstance(one, Reading) for one in look(desk, "BTC", profile, AT).values())
     assert len(venue.asked) == 3

@@ -26,6 +26,12 @@ AT = now()
 S = timedelta(seconds=1)
 
 
+@pytest.fixture(autouse=True)
+def _begins_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has its own present; what goes is measured by the database's."""
+    monkeypatch.setattr(f"{__name__}.AT", now())
+
+
 def context(coin: str, contracts: str | None) -> PerpContext:
     return PerpContext(coin, None, None, None if contracts is None else Decimal(contracts), None, None, None, None, SEEN)
 

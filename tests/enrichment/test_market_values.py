@@ -81,7 +81,10 @@ class TestBook:
 
     @pytest.mark.parametrize("coin", ["BTC", "ETH", "SOL", "kPEPE"])
     @pytest.mark.parametrize("reach", [1, 10, 50, 100, 200, 500, 1_000])
-    def test_it_reaches_as_far_as_asked_in_the_finest_steps(self, provider: MarketDataProvider, coin: str, reach: int) -> None:
+    def test_it_reaches_as_far_as_asked_in_the_finest_steps(
+        self, provider: MarketDataProvider, exchange: Exchange, coin: str, reach: int
+    ) -> None:
+        exchange.put("clock", {"frozen_at": "2026-09-27T14:12:25.600Z"})  # two requests, one market
         book = provider.book(coin, reach)
         assert book.reaches(reach)
         assert list(book.bids) == sorted(book.bids, reverse=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -146,8 +147,8 @@ def test_each_profile_asks_each_question_once_and_is_whole(
     assert missing == ({"oi_change_1h_pct", "oi_change_24h_pct"} if young else set())
     if profile == "full_v1":
         assert None not in payload["order_book"]["imbalance"].values()
-        assert payload["levels"]["support"]
-        assert payload["levels"]["resistance"]
+        # At some hours of the simulated market there is nothing below, or nothing above.
+        assert payload["levels"]["support"] or payload["levels"]["resistance"]
 
 
 @pytest.mark.parametrize(
@@ -426,6 +427,10 @@ def test_a_passed_liquidation_price_is_flagged(sent: Sent, venue: Exchange) -> N
     assert flags(signal)["out_of_range"] == ["range:liquidation_price"]
 
 
+OTHERS = """SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+
+
 def test_no_connection_is_held_while_the_venue_thinks(sent: Sent, venue: Exchange) -> None:
     signal = sent()
     venue.put("latency", {"seconds": 0.5})
@@ -434,12 +439,14 @@ def test_no_connection_is_held_while_the_venue_thinks(sent: Sent, venue: Exchang
         while not venue.requests():
             assert not working.done()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+            cursor.execute(OTHERS)
             assert cursor.fetchone() == (0,)
         assert working.result(30)
 
 
 def test_thirty_signals_at_once_for_one_coin_cost_one_request_per_timeframe(sent: Sent, venue: Exchange) -> None:
+    while not 3 < time.time() % 900 < 870:  # a bar that closes meanwhile is rightly asked for once more
+        time.sleep(1)
     signals = [sent() for _ in range(30)]
     venue.put("latency", {"seconds": 0.1})
     with ThreadPoolExecutor(10) as workers:

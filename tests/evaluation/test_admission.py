@@ -76,7 +76,7 @@ def test_calls_per_minute_are_counted(register: Register) -> None:
 
 def test_who_finds_no_room_waits_without_using_up_a_try(register: Register, enriched: Enriched, simulator: Simulator) -> None:
     register(max_in_flight=1)
-    simulator.latency(0.5)
+    simulator.latency(3)
     signals = [enriched("chatgpt") for _ in range(3)]
     queue = iter(signals)
     in_parallel(3, lambda: run(str(next(queue).pk), "chatgpt"))

@@ -36,11 +36,18 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     settings = connections.settings["default"]
 
     def of_one(wait_s: float) -> None:
-        monkeypatch.setitem(settings, "OPTIONS", {**settings["OPTIONS"], "pool": {"min_size": 1, "max_size": 1, "timeout": wait_s}})
+        monkeypatch.setitem(settings, "OPTIONS", {**settings["OPTIONS"], "pool": {"min_size": 1, "max_size": 1, "timeout": 30}})
+        in_thread(lambda: _connected(wait_s))
 
     yield of_one
     if settings["OPTIONS"].get("pool"):
         in_thread(connection.close_pool)  # type: ignore[attr-defined]  # PostgreSQL's alone
+
+
+def _connected(wait_s: float) -> None:
+    """The pool's one connection is there before anybody is in a hurry for it."""
+    connection.ensure_connection()
+    connection.pool.timeout = wait_s  # type: ignore[attr-defined]  # PostgreSQL's alone
 
 
 def in_thread(work: Callable[[], Any]) -> None:

@@ -161,15 +161,15 @@ def test_a_body_over_the_limit_is_a_413(lens: Lens) -> None:
 
 def test_without_a_key_nothing_opens(lens: Lens) -> None:
     for path in ("/api/v1/signals", f"/api/v1/events/{uuid7()}", "/api/v1/decisions/stream", "/api/v1/queue/depth"):
-        bare = httpx2.get(lens.facts["http"] + path)
-        wrong = httpx2.get(lens.facts["http"] + path, headers={"X-API-Key": "lens_00000000_nothing"})
+        bare = httpx2.get(lens.facts["http"] + path, timeout=30)
+        wrong = httpx2.get(lens.facts["http"] + path, headers={"X-API-Key": "lens_00000000_nothing"}, timeout=30)
         assert [answer.status_code for answer in (bare, wrong)] == [401, 401]
         assert bare.json()["code"] == "unauthenticated"
 
 
 def test_a_key_without_the_scope_is_told_so(lens: Lens) -> None:
     text = json.loads(lens.manage("create_api_key", "reader", "--scopes", "decisions:read", "--json"))["key"]
-    answer = httpx2.post(lens.facts["http"] + "/api/v1/signals", json=lens.body(), headers={"X-API-Key": text})
+    answer = httpx2.post(lens.facts["http"] + "/api/v1/signals", json=lens.body(), headers={"X-API-Key": text}, timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     with connect(lens.facts["ws"][0] + "/ws/decisions", additional_headers={"Authorization": f"Bearer {text}"}) as socket:
         assert json.loads(socket.recv(timeout=10))["type"] == "welcome"
@@ -188,11 +188,11 @@ def test_unknown_addresses_and_methods_are_problems_too(lens: Lens) -> None:
 def test_probes_and_metrics_tell_the_truth(lens: Lens) -> None:
     event_id = lens.submit()
     lens.settled([event_id])
-    assert httpx2.get(lens.facts["http"] + "/health").json() == {"status": "ok"}
-    ready = httpx2.get(lens.facts["http"] + "/ready")
+    assert httpx2.get(lens.facts["http"] + "/health", timeout=30).json() == {"status": "ok"}
+    ready = httpx2.get(lens.facts["http"] + "/ready", timeout=30)
     assert (ready.status_code, set(ready.json()["dependencies"].values())) == (200, {"ok", "exact", "unused"})
     assert ready.json()["dependencies"]["webhooks"] == "unused"
-    text = httpx2.get(lens.facts["http"] + "/metrics").text
+    text = httpx2.get(lens.facts["http"] + "/metrics", timeout=30).text
     for series in (
         'lens_signals_received_total{source="desk_7"}',
         "lens_signals_enqueued_total",

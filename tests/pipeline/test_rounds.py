@@ -55,7 +55,7 @@ def test_a_signal_judged_again_is_heard_whole_in_its_next_round(lens: Lens) -> N
     assert rounds(listener.frames) == {0: ONE_ROUND, 1: ONE_ROUND}
     paid = {(call["event_id"], call["model"]): call["answered"] for call in lens.calls()}
     assert paid[event_id, "gpt-sandbox"] == 2
-    assert 'lens_model_cost_usd_total{model="chatgpt"}' in httpx2.get(lens.facts["http"] + "/metrics").text
+    assert 'lens_model_cost_usd_total{model="chatgpt"}' in httpx2.get(lens.facts["http"] + "/metrics", timeout=30).text
     counted = json.loads(lens.manage("reevaluate", "--event", event_id, "--yes", "--json"))
     assert (counted["selected"], counted["started"]) == (1, 1)
     assert lens.settled([event_id])[event_id]["evaluation"] == 2
@@ -66,9 +66,9 @@ def test_a_hanging_model_delays_nobody(lens: Lens) -> None:
     with lens.listen() as listener:
         event_id = lens.submit()
         listener.until(lambda frame: frame["type"] == "decision" and frame["model"] == "baseline", within=10)
-        assert lens.event(event_id)["status"] == "enriched"
         listener.until_verdicts([event_id])
     lens.unscript("llm", "faults")
+    assert [frame["model"] for frame in listener.frames if frame["event_id"] == event_id] == ["baseline", "chatgpt", None]
     told = {frame["model"]: frame for frame in listener.frames}
     assert (told["baseline"]["status"], told["chatgpt"]["status"], told["chatgpt"]["fallback"]) == ("ok", "timeout", True)
     assert told[None]["decision"] == told["baseline"]["decision"]
@@ -93,7 +93,7 @@ def test_when_nobody_answers_the_executors_hear_at_once_and_again_when_somebody_
         again = listener.until(lambda frame: frame["type"] == "verdict" and frame["event_id"] == event_id)
     assert (again["evaluation"], again["fallback"]) == (1, False)
     assert lens.event(event_id)["degraded"] is False
-    text = httpx2.get(lens.facts["http"] + "/metrics").text
+    text = httpx2.get(lens.facts["http"] + "/metrics", timeout=30).text
     for series in (
         'lens_signals_degraded_total{reason="no_answers"}',
         'lens_model_breaker_open{model="chatgpt"}',

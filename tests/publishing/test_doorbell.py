@@ -44,9 +44,9 @@ def test_without_redis_ringing_neither_waits_nor_raises(settings: LazySettings) 
     began = time.monotonic()
     for head in range(1_000):
         bell.ring(head)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert eventually(lambda: bell.lost > 0)
-    assert telemetry.wakeups_lost.labels(seen_by="sender")._value.get() >= bell.lost
+    assert eventually(lambda: telemetry.wakeups_lost.labels(seen_by="sender")._value.get() >= bell.lost)
     assert bell.head == 999
 
 

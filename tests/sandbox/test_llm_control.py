@@ -59,9 +59,9 @@ def counts(client: httpx2.Client, event_id: str = "e1") -> dict[str, Any]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in 5 s"
+        assert time.monotonic() < deadline, "it did not come about in 15 s"
         time.sleep(0.02)
 
 
@@ -149,15 +149,15 @@ def test_bad_control_input_is_refused_with_a_reason_and_changes_nothing(
 
 
 def test_latency_by_model_delays_answers_but_not_errors(client: httpx2.Client) -> None:
-    script(client, "latency", {"seconds": 0, "by_model": {"slow": 0.4}})
+    script(client, "latency", {"seconds": 0, "by_model": {"slow": 2}})
     script(client, "errors", [{"match": {"event_id": "e2"}, "preset": "rate_limit"}])
     took = {}
     for event_id, model in (("e1", "slow"), ("e1", "fast"), ("e2", "slow")):
         start = time.monotonic()
         client.post(CHAT, json=body(event_id, model))
         took[event_id, model] = time.monotonic() - start
-    assert took["e1", "slow"] >= 0.4
-    assert max(took["e1", "fast"], took["e2", "slow"]) < 0.4
+    assert took["e1", "slow"] >= 2
+    assert max(took["e1", "fast"], took["e2", "slow"]) < 2
 
 
 # ------------------------------------------------------------------------------------------------ the ledger
@@ -231,10 +231,10 @@ def test_faults_on_the_line_are_accounted_for(client: httpx2.Client, fault: dict
 
 
 def test_an_answer_is_paid_even_when_the_client_has_hung_up(client: httpx2.Client) -> None:
-    script(client, "latency", {"seconds": 0.4})
-    with httpx2.Client(base_url=client.base_url, headers=KEY, timeout=0.1) as impatient, pytest.raises(httpx2.ReadTimeout):
+    script(client, "latency", {"seconds": 3})
+    with httpx2.Client(base_url=client.base_url, headers=KEY, timeout=0.5) as impatient, pytest.raises(httpx2.ReadTimeout):
         impatient.post(CHAT, json=body())
-    assert counts(client) == {"received": 1, "received_first": 1}
+    eventually(lambda: counts(client) == {"received": 1, "received_first": 1})
     eventually(lambda: counts(client).get("answered") == 1)
 
 

@@ -146,7 +146,7 @@ def test_a_killed_server_comes_back_with_what_was_committed(tmp_path: Path, name
         before = child.pid
         assert before
         os.kill(before, signal.SIGKILL)
-        eventually(lambda: child.pid not in (None, before) and child.process.ready())
+        eventually(lambda: child.pid not in (None, before) and child.process.ready(), within=60)
         assert stored(servers) == (42, b"42")
 
 

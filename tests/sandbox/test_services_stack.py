@@ -22,6 +22,7 @@ import pytest
 from sandbox.kept import Kept, free_port
 from sandbox.plan import SetupError, environment, product, read_plan, refuse_another_market, simulators, without_files
 from sandbox.run import summary
+from tests.stack import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = {"postgres", "redis", "exchange", "llm", "web-0", "ws-0", "ws-1", "worker-evaluate", "worker-core", "webhooks", "beat"}
@@ -93,7 +94,8 @@ class Launcher:
 
     def __init__(self, tree: Path, data: Path) -> None:
         self.tree, self.data, self.out = tree, data, data.with_name("out")
-        self.http_port, self.ws_port = free_port(), free_port()
+        self.ws_port = free_ports(2)
+        self.http_port = free_port(not_these=(self.ws_port, self.ws_port + 1))
         clean = {
             name: value
             for name, value in os.environ.items()

@@ -43,17 +43,19 @@ def test_a_tradingview_alert_ends_published(tmp_path: Path) -> None:
             f'{{"ticker": "BTCUSDT.P", "action": "buy", "market_position": "long", "prev_market_position": "flat",'
             f' "price": {sample["entry_price"]}, "contracts": "0.0123456789", "timenow": "{sample["ts_utc"]}"}}'
         )
-        answers = [httpx2.post(address, content=text, headers={"Content-Type": "text/plain; charset=utf-8"}) for _ in range(2)]
+        answers = [
+            httpx2.post(address, content=text, headers={"Content-Type": "text/plain; charset=utf-8"}, timeout=30) for _ in range(2)
+        ]
         assert [answer.status_code for answer in answers] == [201, 200], answers[0].text
         event_id = answers[0].json()["event_id"]
         listener.until_verdicts([event_id])
         event = lens.settled([event_id])[event_id]
         assert (event["status"], event["source"], event["symbol"], event["size"]) == ("published", "desk_tv", "BTC", "0.01234567")
-        refused = httpx2.post(address, content="buy now", headers={"Content-Type": "text/plain"})
+        refused = httpx2.post(address, content="buy now", headers={"Content-Type": "text/plain"}, timeout=30)
         assert (refused.status_code, refused.json()["code"]) == (400, "validation_error")
         assert "buy now" in browser.get("/admin/signals/rejectedinput/1/change/").text
-        assert "lens_sources_silent 0.0" in httpx2.get(lens.facts["http"] + "/metrics").text
-        assert httpx2.post(address + "x", content=text).status_code == 404
+        assert "lens_sources_silent 0.0" in httpx2.get(lens.facts["http"] + "/metrics", timeout=30).text
+        assert httpx2.post(address + "x", content=text, timeout=30).status_code == 404
     secret = address.rsplit("_", 1)[1]
     logs = [path for path in tmp_path.rglob("*") if path.suffix in {".log", ".jsonl"} and path.is_file()]
     assert logs
