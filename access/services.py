@@ -1,9 +1,6 @@
 """Making, checking, rotating and revoking keys. One mechanism for HTTP and WebSocket."""
 
-import hashlib
 import hmac
-import re
-import secrets
 import threading
 import time
 from collections.abc import Iterable
@@ -17,10 +14,11 @@ from django.db.models.functions import Now
 
 from access.models import ApiKey, Scope
 from access.windows import INHERITED, Limits
+from core.canonical import digest
 from core.clock import now
+from core.tokens import Tokens
 
-TAG = "lens"
-_SHAPE = re.compile(rf"{TAG}_([0-9a-f]{{8}})_[A-Za-z0-9_-]{{43}}")
+_TOKENS = Tokens("lens")
 # A revocation is seen everywhere within a second: sockets look again every quarter of one.
 CACHE_S = 0.7
 _USED_EVERY_S = 60.0
@@ -103,9 +101,8 @@ def rotate_key(key_id: str, overlap: timedelta) -> tuple[ApiKey, str]:
 
 
 def _make(**columns: Any) -> tuple[ApiKey, str]:
-    prefix = secrets.token_hex(4)
-    text = f"{TAG}_{prefix}_{secrets.token_urlsafe(32)}"
-    key = ApiKey.objects.create(prefix=prefix, key_hash=_hash(text), **columns)
+    prefix, text = _TOKENS.make()
+    key = ApiKey.objects.create(prefix=prefix, key_hash=digest(text), **columns)
     key.refresh_from_db(fields=["created_at"])
     return key, text
 
@@ -139,14 +136,14 @@ _recent = _Recent()
 
 def authenticate(text: str) -> Caller | None:
     """The caller behind a key's text, or None when it is unknown, expired or revoked. At most 0.7 s old."""
-    shaped = _SHAPE.fullmatch(text)
-    if shaped is None:
+    prefix = _TOKENS.prefix(text)
+    if prefix is None:
         return None
-    digest = _hash(text)
-    fresh, caller = _recent.get(digest)
+    shown = digest(text)
+    fresh, caller = _recent.get(shown)
     if not fresh:
-        caller = _look_up(shaped[1], digest)
-        _recent.put(digest, caller)
+        caller = _look_up(prefix, shown)
+        _recent.put(shown, caller)
     return caller
 
 
@@ -157,9 +154,9 @@ def key_names(callers: Iterable[str]) -> dict[str, str]:
     return {caller: key.name for key in keys if (caller := _caller(key)) in asked}
 
 
-def _look_up(prefix: str, digest: str) -> Caller | None:
+def _look_up(prefix: str, shown: str) -> Caller | None:
     key = _live(prefix)
-    if key is None or not hmac.compare_digest(key.key_hash, digest):
+    if key is None or not hmac.compare_digest(key.key_hash, shown):
         return None
     _touch(key)
     limits = Limits(key.rate_per_minute, key.burst)
@@ -180,7 +177,3 @@ def _touch(key: ApiKey) -> None:
     """Last use, to the minute: a write a minute, not one a request."""
     if key.last_used_at is None or time.time() - key.last_used_at.timestamp() > _USED_EVERY_S:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=Now())
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

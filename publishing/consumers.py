@@ -67,17 +67,12 @@ class DecisionConsumer(AsyncWebsocketConsumer):
         self._too_late: asyncio.TimerHandle | None = None
         self._errand: asyncio.Task[None] | None = None
         self._errors: deque[float] = deque(maxlen=MOST_ERRORS)
-        self._closed = False
+        self.closed = False
 
     @property
     def caller(self) -> Caller | None:
         """Who was let in."""
         return None if self._session is None else self._session.caller
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was told to go."""
-        return self._closed
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -109,7 +104,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             self._too_late = asyncio.get_running_loop().call_later(AUTH_WITHIN_S, self._expire)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self._closed:
+        if self.closed:
             return
         if text_data is None:
             await self._turn_away(BAD_FRAME)
@@ -120,7 +115,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def recheck(self, caller: Caller | None) -> None:
         """The credential stands for this caller now; None when for nobody."""
-        if self._session is None or self._closed:
+        if self._session is None or self.closed:
             return
         if caller is None or not caller.may(Scope.DECISIONS_READ):
             await self._finish(NO_KEY if caller is None else NO_SCOPE)
@@ -173,7 +168,7 @@ class DecisionConsumer(AsyncWebsocketConsumer):
             await self._welcome(caller)
 
     async def _welcome(self, caller: Caller) -> None:
-        if self._closed:
+        if self.closed:
             return
         self._session = Session(self._hub, caller, self._outlet, self._broken)
         log = self._hub.tail.log
@@ -189,12 +184,12 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def _give_up(self) -> None:
         """The client does not read; it may come back and go on where it stopped."""
-        if not self._closed:
+        if not self.closed:
             telemetry.ws_slow_closed.inc()
         await self._finish(SLOW)
 
     async def _complain(self, refusal: RefusedError) -> None:
-        if self._closed:
+        if self.closed:
             return
         try:
             await self._outlet.send(Complaint(code=refusal.code, message=refusal.message).text())
@@ -217,14 +212,14 @@ class DecisionConsumer(AsyncWebsocketConsumer):
 
     async def _finish(self, code: int, reason: str | None = None) -> None:
         """Say why and close. The place of a durable reader is kept as the socket ends: nobody waits for the database here."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             if self._session is not None:
                 await self._session.hush()
             await self.close(code, reason or REASONS[code])
 
     async def _say_farewell(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        if not self._closed:
+        if not self.closed:
             await self._finish(RESTART, f"restart; reconnect_ms={self._hub.pause_ms()}")
             async with asyncio.timeout(FAREWELL_S):
                 while (await receive())["type"] != "websocket.disconnect":

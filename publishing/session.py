@@ -66,7 +66,7 @@ class Session:
 
     async def end(self) -> None:
         """Stop for good."""
-        await self.hush()
+        self._over = True
         await self.stop()
 
     async def _cease(self) -> None:
